@@ -1,0 +1,84 @@
+import { type Static, Type } from "@sinclair/typebox";
+
+/** The tracker's HTTP API as TypeBox schemas: what the tracker validates and what the peer checks of an answer.
+ * The original program's fields are required, everything newer is optional. */
+
+/** Longest host a caller may send: RFC 1035's limit of a domain name. */
+export const HOST_CHARS_MAX = 253;
+/** Most peers one answer may carry; more is a broken tracker. */
+export const ANSWER_PEERS_MAX = 1000;
+/** Most peers this tracker puts into one answer. */
+export const HANDOUT_PEERS_MAX = 50;
+/** Largest request body of the API, in bytes. */
+export const REQUEST_BYTES_MAX = 4096;
+
+/** A uuid, in either case; `urn:uuid:` is refused. */
+export const SWARM_HASH_PATTERN = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$";
+
+/** Where the caller listens. `0.0.0.0`, `::` and the empty string mean "the address you see me at". */
+const listening = {
+  listening_host: Type.String({ maxLength: HOST_CHARS_MAX }),
+  /** 1 to 65535; a string of decimal digits is taken too, since old clients send one. */
+  listening_port: Type.Union([
+    Type.Integer({ minimum: 1, maximum: 65535 }),
+    Type.String({ pattern: "^[0-9]{1,5}$" }),
+  ]),
+};
+
+/** `POST /hash`: register a new swarm. */
+export const HashRequest = Type.Object({
+  ...listening,
+  peer: Type.Optional(Type.String({ maxLength: 64 })),
+});
+export type HashRequest = Static<typeof HashRequest>;
+
+/** Answer of `POST /hash`; `interval` is in seconds. */
+export const HashResponse = Type.Object({
+  hash: Type.String({ pattern: SWARM_HASH_PATTERN }),
+  interval: Type.Optional(Type.Number({ minimum: 0 })),
+});
+export type HashResponse = Static<typeof HashResponse>;
+
+export const AnnounceEvent = Type.Union([
+  Type.Literal("started"),
+  Type.Literal("completed"),
+  Type.Literal("stopped"),
+]);
+export type AnnounceEvent = Static<typeof AnnounceEvent>;
+
+/** `POST /peers`: announce oneself to a swarm and ask for others. */
+export const PeersRequest = Type.Object({
+  hash: Type.String({ pattern: SWARM_HASH_PATTERN }),
+  ...listening,
+  /** The caller's PeerId: the same peer at a new address replaces its old entry. */
+  peer: Type.Optional(Type.String({ pattern: "^[0-9a-f]{32}$" })),
+  event: Type.Optional(AnnounceEvent),
+  /** Bytes still missing; 0 is a complete peer, absent is "does not say". */
+  left: Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })),
+  /** How many peers the caller would like; the tracker may give fewer. */
+  want: Type.Optional(Type.Integer({ minimum: 0, maximum: ANSWER_PEERS_MAX })),
+});
+export type PeersRequest = Static<typeof PeersRequest>;
+
+export const PeerAddress = Type.Object({
+  host: Type.String({ minLength: 1, maxLength: HOST_CHARS_MAX }),
+  port: Type.Integer({ minimum: 1, maximum: 65535 }),
+});
+export type PeerAddress = Static<typeof PeerAddress>;
+
+/** Answer of `POST /peers`; `interval` is in seconds, `complete` and `incomplete` count the whole swarm. */
+export const PeersResponse = Type.Object({
+  peers: Type.Array(PeerAddress, { maxItems: ANSWER_PEERS_MAX }),
+  interval: Type.Optional(Type.Number({ minimum: 0 })),
+  complete: Type.Optional(Type.Integer({ minimum: 0 })),
+  incomplete: Type.Optional(Type.Integer({ minimum: 0 })),
+});
+export type PeersResponse = Static<typeof PeersResponse>;
+
+/** Every refusal of the API: fixed JSON, never exception text; `peers` is there for an unknown swarm, since old clients read it. */
+export const ErrorResponse = Type.Object({
+  error: Type.String(),
+  code: Type.Optional(Type.String()),
+  peers: Type.Optional(Type.Array(PeerAddress)),
+});
+export type ErrorResponse = Static<typeof ErrorResponse>;
