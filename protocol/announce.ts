@@ -28,7 +28,8 @@ const listening = {
 /** `POST /hash`: register a new swarm. */
 export const HashRequest = Type.Object({
   ...listening,
-  peer: Type.Optional(Type.String({ maxLength: 64 })),
+  /** The caller's PeerId. */
+  peer: Type.Optional(Type.String({ pattern: "^[0-9a-f]{32}$" })),
 });
 export type HashRequest = Static<typeof HashRequest>;
 

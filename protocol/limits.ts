@@ -1,0 +1,84 @@
+import { assert } from "./errors.ts";
+
+/** Every limit of the wire and of the torrent file, each with its unit; at the end, the sums they must keep. */
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+// The torrent file (SPEC.md §1).
+
+/** Largest torrent file read, in bytes. */
+export const TORRENT_BYTES_MAX = 64 * MIB;
+/** Largest file a torrent may describe: 16 TiB. */
+export const FILE_BYTES_MAX = 2 ** 44;
+/** Largest part, in bytes. */
+export const PART_BYTES_MAX = 16 * MIB;
+/** Most parts a torrent may have. */
+export const PARTS_MAX = 1_048_576;
+/** Deepest nesting of a torrent's JSON. */
+export const TORRENT_DEPTH_MAX = 4;
+/** Longest `Name`, in UTF-16 units. */
+export const NAME_CHARS_MAX = 255;
+/** Most `Trackers`, and the longest of them. */
+export const TRACKERS_MAX = 16;
+export const TRACKER_URL_CHARS_MAX = 2048;
+
+// Frames (SPEC.md §3).
+
+/** The fixed first bytes of a connection, each way. */
+export const PREFACE_BYTES = 8;
+/** `u32 body length | u16 header length` before every header. */
+export const FRAME_PREFIX_BYTES = 6;
+/** Largest msgpack header. */
+export const HEADER_BYTES_MAX = 16 * KIB;
+/** Largest raw payload of one frame. */
+export const PAYLOAD_BYTES_MAX = MIB;
+/** Largest body: its header length field, header and payload. */
+export const BODY_BYTES_MAX = 2 + HEADER_BYTES_MAX + PAYLOAD_BYTES_MAX;
+/** All that a stranger may send before its proof has been seen, preface included. */
+export const HANDSHAKE_BYTES_MAX = KIB;
+
+// Messages (SPEC.md §4).
+
+/** A span of small parts that is asked for at once has at most this many bytes (one part may have more). */
+export const SPAN_BYTES_TARGET = 256 * KIB;
+/** Requests one side may have open at the other. */
+export const REQUESTS_OPEN_MAX = 256;
+/** Bytes asked for and not yet written, over all connections of one torrent. */
+export const IN_FLIGHT_BYTES_MAX = 48 * MIB;
+/** Addresses in one `peers` message. */
+export const PEERS_PER_MESSAGE_MAX = 50;
+/** Bits carried by one `bitmap` frame: the payload's limit in bits, more than the most parts. */
+export const BITMAP_BITS_MAX = PAYLOAD_BYTES_MAX * 8;
+/** Longest reason of `refuse` and `bye`, in bytes of UTF-8. */
+export const REASON_BYTES_MAX = 64;
+
+// What one process holds (SECURITY: every product is finite).
+
+/** Connections of one torrent, unless `--max-peers` says otherwise. */
+export const PEERS_PER_SWARM_DEFAULT = 50;
+/** Bytes a connection's readable side buffers before it pauses the socket. */
+export const SOCKET_READ_BUFFER_BYTES = MIB;
+/** The most a single read from a socket gives. */
+export const SOCKET_CHUNK_BYTES_MAX = 512 * KIB;
+/** Bytes a connection's sender holds: one block read from the file. */
+export const SEND_BUFFER_BYTES = MIB;
+
+/** The worst memory all connections of one torrent can hold in buffers: what each socket may have read ahead and
+ * has ready to send, and, over all of them, what was asked for and is not written yet. */
+export function worstCaseBufferBytes(peers: number): number {
+  const perConnection = SOCKET_READ_BUFFER_BYTES + SOCKET_CHUNK_BYTES_MAX + SEND_BUFFER_BYTES;
+  return peers * perConnection + IN_FLIGHT_BYTES_MAX;
+}
+
+assert(BITMAP_BITS_MAX >= PARTS_MAX, "A whole bitmap fits one frame");
+assert(SPAN_BYTES_TARGET <= PAYLOAD_BYTES_MAX, "A span of small parts fits one frame");
+assert(BODY_BYTES_MAX < 2 ** 32, "A body's length fits its field");
+assert(HEADER_BYTES_MAX < 2 ** 16, "A header's length fits its field");
+assert(SEND_BUFFER_BYTES >= PAYLOAD_BYTES_MAX, "A whole payload fits the sender's buffer");
+assert(IN_FLIGHT_BYTES_MAX >= 2 * PART_BYTES_MAX, "Two of the largest parts can be under way");
+assert(FILE_BYTES_MAX <= Number.MAX_SAFE_INTEGER, "Offsets are exact integers");
+assert(
+  worstCaseBufferBytes(PEERS_PER_SWARM_DEFAULT) <= 192 * MIB,
+  "Buffers of a full swarm stay below 192 MiB",
+);

@@ -1,0 +1,265 @@
+import type { Crypto } from "./crypto.ts";
+import { assert, TorrentError, type TorrentErrorCode } from "./errors.ts";
+import { Geometry, type PartIndex } from "./geometry.ts";
+import {
+  parseSwarmHash,
+  type SwarmHash,
+  type TorrentDigest,
+  toSwarmHashBytes,
+  toTorrentDigest,
+} from "./ids.ts";
+import { scanJson } from "./json-scan.ts";
+import {
+  FILE_BYTES_MAX,
+  NAME_CHARS_MAX,
+  PART_BYTES_MAX,
+  PARTS_MAX,
+  TORRENT_BYTES_MAX,
+  TORRENT_DEPTH_MAX,
+  TRACKER_URL_CHARS_MAX,
+  TRACKERS_MAX,
+} from "./limits.ts";
+
+/** How a torrent's parts are hashed: what `FileInfo.Parts` holds tells it by its length (SPEC.md §1.1). */
+export type PartAlgorithm = "sha1" | "sha256";
+
+/** Bytes of one part's digest. */
+export const PART_DIGEST_BYTES: Readonly<Record<PartAlgorithm, number>> = { sha1: 20, sha256: 32 };
+
+/** The number that stands for an algorithm in the canonical bytes. */
+const ALGORITHM_CODE: Readonly<Record<PartAlgorithm, number>> = { sha1: 1, sha256: 2 };
+
+/** A torrent whose every field has been checked. */
+export interface Torrent {
+  readonly hash: SwarmHash;
+  /** What the swarm really is: covers all of FileInfo, nothing beside it. */
+  readonly digest: TorrentDigest;
+  readonly algorithm: PartAlgorithm;
+  readonly geometry: Geometry;
+  /** The digests of all parts one after the other. */
+  readonly partDigests: Uint8Array;
+  /** A file name to show, never a path; absent in torrents of the original program. */
+  readonly name: string | undefined;
+  /** Absolute http or https URLs. */
+  readonly trackers: readonly string[];
+  /** RFC 3339, as it stood in the file. */
+  readonly created: string | undefined;
+}
+
+/** What `createTorrent` puts together; the digest follows from it. */
+export type TorrentFields = Omit<Torrent, "digest">;
+
+const LABEL = new TextEncoder().encode("p2p torrent v1");
+const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
+
+/** @returns the torrent with its digest
+ * @see SPEC.md §1.2 */
+export function createTorrent(crypto: Crypto, fields: TorrentFields): Torrent {
+  const { geometry, algorithm, partDigests } = fields;
+  assert(
+    partDigests.length === geometry.partCount * PART_DIGEST_BYTES[algorithm],
+    "Every part has its digest",
+  );
+  const head = new Uint8Array(1 + 8 + 4);
+  const view = new DataView(head.buffer);
+  view.setUint8(0, ALGORITHM_CODE[algorithm]);
+  view.setBigUint64(1, BigInt(geometry.fileBytes));
+  view.setUint32(9, geometry.partBytes);
+  const digest = crypto.sha256(LABEL, head, toSwarmHashBytes(fields.hash), partDigests);
+  return Object.freeze({ ...fields, digest: toTorrentDigest(digest) });
+}
+
+/** @returns the digest that the part must have; a view, do not write to it */
+export function expectedPartDigest(torrent: Torrent, part: PartIndex): Uint8Array {
+  const bytes = PART_DIGEST_BYTES[torrent.algorithm];
+  return torrent.partDigests.subarray(part * bytes, (part + 1) * bytes);
+}
+
+/** @returns the torrent as the text of its file, one line */
+export function formatTorrent(torrent: Torrent): string {
+  const parts: string[] = [];
+  for (const part of torrent.geometry.parts())
+    parts.push(expectedPartDigest(torrent, part).toHex());
+  const file = {
+    FileInfo: {
+      Size: torrent.geometry.fileBytes,
+      PartSize: torrent.geometry.partBytes,
+      Parts: parts,
+      Hash: torrent.hash,
+    },
+    ...(torrent.name === undefined ? {} : { Name: torrent.name }),
+    ...(torrent.trackers.length === 0 ? {} : { Trackers: torrent.trackers }),
+    ...(torrent.created === undefined ? {} : { Created: torrent.created }),
+  };
+  return `${JSON.stringify(file)}\n`;
+}
+
+/** Reads a torrent file: checks every field, touches nothing.
+ * @param bytes the whole file; a UTF-8 byte order mark is accepted
+ * @throws {TorrentError} with the code of the first rule it breaks
+ * @see SPEC.md §1.1 */
+export function parseTorrent(crypto: Crypto, bytes: Uint8Array): Torrent {
+  const root = parseObject(parseJson(bytes), "the file");
+  const info = parseObject(required(root, "FileInfo"), "FileInfo");
+  const geometry = parseGeometry(info);
+  const { algorithm, partDigests } = parseParts(info, geometry);
+  const hash = parseSwarmHash(required(info, "Hash"));
+  if (hash === undefined) throw refuse("bad_hash", "Hash is no uuid");
+  return createTorrent(crypto, {
+    hash,
+    algorithm,
+    geometry,
+    partDigests,
+    name: parseName(root.Name),
+    trackers: parseTrackers(root.Trackers),
+    created: parseCreated(root.Created),
+  });
+}
+
+function parseJson(bytes: Uint8Array): unknown {
+  if (bytes.length > TORRENT_BYTES_MAX) {
+    throw refuse("too_large", `${bytes.length} bytes, at most ${TORRENT_BYTES_MAX} are read`);
+  }
+  const hasMark = BYTE_ORDER_MARK.every((byte, at) => bytes[at] === byte);
+  const content = hasMark ? bytes.subarray(BYTE_ORDER_MARK.length) : bytes;
+  scanJson(content, { depthMax: TORRENT_DEPTH_MAX });
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(content));
+  } catch (cause) {
+    if (cause instanceof SyntaxError) throw refuse("bad_json", "not JSON", cause);
+    throw refuse("bad_encoding", "not UTF-8", cause);
+  }
+}
+
+function parseObject(value: unknown, what: string): Readonly<Record<string, unknown>> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw refuse("not_an_object", `${what} is no object`);
+  }
+  return Object.assign(Object.create(null), value);
+}
+
+function required(object: Readonly<Record<string, unknown>>, key: string): unknown {
+  if (object[key] === undefined) throw refuse("missing_field", `${key} is missing`);
+  return object[key];
+}
+
+function parseGeometry(info: Readonly<Record<string, unknown>>): Geometry {
+  const fileBytes = required(info, "Size");
+  const partBytes = required(info, "PartSize");
+  if (!isWhole(fileBytes, 0, FILE_BYTES_MAX)) {
+    throw refuse("bad_size", `Size must be a whole number from 0 to ${FILE_BYTES_MAX}`);
+  }
+  if (!isWhole(partBytes, 1, PART_BYTES_MAX)) {
+    throw refuse("bad_part_size", `PartSize must be a whole number from 1 to ${PART_BYTES_MAX}`);
+  }
+  return new Geometry({ fileBytes, partBytes });
+}
+
+function isWhole(value: unknown, min: number, max: number): value is number {
+  return (
+    Number.isSafeInteger(value) &&
+    !Object.is(value, -0) &&
+    Number(value) >= min &&
+    Number(value) <= max
+  );
+}
+
+function parseParts(
+  info: Readonly<Record<string, unknown>>,
+  geometry: Geometry,
+): { readonly algorithm: PartAlgorithm; readonly partDigests: Uint8Array } {
+  const parts = required(info, "Parts");
+  if (!Array.isArray(parts)) throw refuse("bad_parts", "Parts is no list");
+  if (geometry.partCount > PARTS_MAX) {
+    throw refuse(
+      "too_many_parts",
+      `${geometry.partCount} parts, at most ${PARTS_MAX} are supported`,
+    );
+  }
+  if (parts.length !== geometry.partCount) {
+    throw refuse(
+      "part_count_mismatch",
+      `${parts.length} parts, Size and PartSize ask for ${geometry.partCount}`,
+    );
+  }
+  const algorithm = parseAlgorithm(info.Algorithm, parts[0]);
+  const bytes = PART_DIGEST_BYTES[algorithm];
+  const partDigests = new Uint8Array(parts.length * bytes);
+  for (const [index, text] of parts.entries()) {
+    partDigests.set(parsePartDigest(text, bytes, index), index * bytes);
+  }
+  return { algorithm, partDigests };
+}
+
+/** With no `Algorithm`, the first digest's length tells; a file without parts counts as SHA-256. */
+function parseAlgorithm(named: unknown, firstDigest: unknown): PartAlgorithm {
+  const byLength = typeof firstDigest === "string" && firstDigest.length === 40 ? "sha1" : "sha256";
+  if (named === undefined) return byLength;
+  if (named === "blake3")
+    throw refuse("unsupported_algorithm", "Algorithm blake3 is not supported by this version");
+  if (named !== "sha1" && named !== "sha256")
+    throw refuse("bad_algorithm", "Algorithm is none of sha1, sha256, blake3");
+  if (firstDigest !== undefined && named !== byLength) {
+    throw refuse("bad_algorithm", `Algorithm says ${named}, the digests are of another length`);
+  }
+  return named;
+}
+
+function parsePartDigest(text: unknown, bytes: number, index: number): Uint8Array {
+  if (typeof text !== "string" || !/^[0-9a-fA-F]*$/.test(text))
+    throw refuse("bad_digest", `Parts[${index}] is no hex digest`);
+  if (text.length !== bytes * 2) {
+    const isKnownLength = Object.values(PART_DIGEST_BYTES).some(
+      (known) => text.length === known * 2,
+    );
+    throw isKnownLength && index > 0
+      ? refuse("mixed_digests", `Parts[${index}] is of another length than Parts[0]`)
+      : refuse("bad_digest", `Parts[${index}] has ${text.length} digits, not ${bytes * 2}`);
+  }
+  return Uint8Array.fromHex(text);
+}
+
+/** A name is something to show: whatever could act as a path or a terminal command is refused. */
+function parseName(name: unknown): string | undefined {
+  if (name === undefined) return undefined;
+  const isUsable =
+    typeof name === "string" &&
+    name.length >= 1 &&
+    name.length <= NAME_CHARS_MAX &&
+    name !== "." &&
+    name !== ".." &&
+    !/[/\\\p{Cc}\p{Bidi_Control}]/u.test(name);
+  if (!isUsable) throw refuse("bad_name", "Name is no plain file name");
+  return name;
+}
+
+function parseTrackers(trackers: unknown): readonly string[] {
+  if (trackers === undefined) return [];
+  const isUsable =
+    Array.isArray(trackers) && trackers.length <= TRACKERS_MAX && trackers.every(isTrackerUrl);
+  if (!isUsable)
+    throw refuse(
+      "bad_trackers",
+      `Trackers is no list of at most ${TRACKERS_MAX} http or https URLs`,
+    );
+  return trackers;
+}
+
+/** @returns whether the text is an absolute http or https URL that a torrent may name */
+export function isTrackerUrl(text: unknown): text is string {
+  if (typeof text !== "string" || text.length > TRACKER_URL_CHARS_MAX || !URL.canParse(text))
+    return false;
+  return ["http:", "https:"].includes(new URL(text).protocol);
+}
+
+function parseCreated(created: unknown): string | undefined {
+  if (created === undefined) return undefined;
+  const isUsable =
+    typeof created === "string" && created.length <= 64 && Number.isFinite(Date.parse(created));
+  if (!isUsable) throw refuse("bad_created", "Created is no date");
+  return created;
+}
+
+function refuse(code: TorrentErrorCode, what: string, cause?: unknown): TorrentError {
+  return new TorrentError(code, `Cannot read torrent: ${what}`, { cause });
+}
