@@ -1,0 +1,155 @@
+import type { Socket, SocketHandler } from "bun";
+import { SOCKET_READ_BUFFER_BYTES } from "../../protocol/limits.ts";
+import { TransportError } from "../errors.ts";
+
+/** A Bun TCP socket as a pair of Web Streams, with backpressure both ways.
+ *
+ * Reading: above SOCKET_READ_BUFFER_BYTES unread the socket is paused, so the remote's kernel waits.
+ * Writing: a write settles when the kernel has taken all of it, so whoever writes waits for a slow remote and may then
+ * use the chunk's memory again. Nothing else is buffered. */
+export class SocketStreams {
+  /** Chunks as the kernel gave them, at most SOCKET_CHUNK_BYTES_MAX each; ends when the remote ends. */
+  readonly readable: ReadableStream<Uint8Array>;
+  /** Takes one chunk at a time; the chunk belongs to its writer again when the write settles. */
+  readonly writable: WritableStream<Uint8Array>;
+  /** Settles when the connection is gone, however that came. */
+  readonly closed: Promise<void>;
+  /** Address and port of the other end. */
+  readonly remote: { readonly host: string; readonly port: number };
+  readonly #socket: Socket<SocketSlot>;
+  #reader: ReadableStreamDefaultController<Uint8Array> | undefined;
+  #isPaused = false;
+  #isClosed = false;
+  #sending:
+    | { chunk: Uint8Array; sent: number; readonly done: PromiseWithResolvers<void> }
+    | undefined;
+  readonly #whenClosed = Promise.withResolvers<void>();
+
+  constructor(socket: Socket<SocketSlot>) {
+    this.#socket = socket;
+    this.remote = { host: withoutMapping(socket.remoteAddress), port: socket.remotePort };
+    this.closed = this.#whenClosed.promise;
+    this.readable = new ReadableStream<Uint8Array>(
+      {
+        start: (controller) => {
+          this.#reader = controller;
+        },
+        pull: () => this.#resume(),
+        cancel: () => this.terminate(),
+      },
+      new ByteLengthQueuingStrategy({ highWaterMark: SOCKET_READ_BUFFER_BYTES }),
+    );
+    this.writable = new WritableStream<Uint8Array>(
+      {
+        write: (chunk) => this.#send(chunk),
+        close: () => this.#end(),
+        abort: () => this.terminate(),
+      },
+      new CountQueuingStrategy({ highWaterMark: 1 }),
+    );
+  }
+
+  /** Ends the connection now; what is unsent is lost. */
+  terminate(): void {
+    if (!this.#isClosed) this.#socket.terminate();
+    this.onClosed(undefined);
+  }
+
+  /** From the socket's handlers: bytes came. */
+  onData(chunk: Uint8Array): void {
+    if (this.#reader === undefined) return;
+    this.#reader.enqueue(chunk);
+    if ((this.#reader.desiredSize ?? 0) > 0 || this.#isPaused) return;
+    this.#isPaused = true;
+    this.#socket.pause();
+  }
+
+  /** From the socket's handlers: the kernel takes more. */
+  onDrain(): void {
+    const sending = this.#sending;
+    if (sending === undefined) return;
+    const left = sending.chunk.length - sending.sent;
+    const taken = this.#socket.write(sending.chunk, sending.sent, left);
+    if (taken < 0) {
+      this.onClosed(undefined);
+      return;
+    }
+    sending.sent += taken;
+    if (taken < left) return;
+    this.#sending = undefined;
+    sending.done.resolve();
+  }
+
+  /** From the socket's handlers: the connection is gone. */
+  onClosed(cause: Error | undefined): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    const error = new TransportError("reset", `Lost connection to ${formatAddress(this.remote)}`, {
+      cause,
+    });
+    const reader = this.#reader;
+    this.#reader = undefined;
+    if (cause === undefined) reader?.close();
+    else reader?.error(error);
+    this.#sending?.done.reject(error);
+    this.#sending = undefined;
+    this.#whenClosed.resolve();
+  }
+
+  #resume(): void {
+    if (!this.#isPaused || this.#isClosed) return;
+    this.#isPaused = false;
+    this.#socket.resume();
+  }
+
+  #send(chunk: Uint8Array): Promise<void> {
+    if (this.#isClosed) {
+      return Promise.reject(
+        new TransportError("reset", `Lost connection to ${formatAddress(this.remote)}`),
+      );
+    }
+    const done = Promise.withResolvers<void>();
+    this.#sending = { chunk, sent: 0, done };
+    this.onDrain();
+    return done.promise;
+  }
+
+  #end(): void {
+    if (!this.#isClosed) this.#socket.end();
+  }
+}
+
+/** What a socket carries: its streams, once it is open. */
+export interface SocketSlot {
+  streams?: SocketStreams;
+}
+
+/** Handlers that feed the streams; `onOpen` gets them when the connection stands. */
+export function createSocketHandler(
+  onOpen: (streams: SocketStreams) => void,
+): SocketHandler<SocketSlot> {
+  return {
+    binaryType: "uint8array",
+    open(socket) {
+      const streams = new SocketStreams(socket);
+      socket.data = { streams };
+      onOpen(streams);
+    },
+    data: (socket, chunk) => socket.data.streams?.onData(chunk),
+    drain: (socket) => socket.data.streams?.onDrain(),
+    close: (socket, error) => socket.data?.streams?.onClosed(error),
+    error: (socket, error) => socket.data?.streams?.onClosed(error),
+  };
+}
+
+/** @returns `host:port`, with brackets around an IPv6 host */
+export function formatAddress(address: { readonly host: string; readonly port: number }): string {
+  return address.host.includes(":")
+    ? `[${address.host}]:${address.port}`
+    : `${address.host}:${address.port}`;
+}
+
+/** `::ffff:1.2.3.4` is 1.2.3.4 as a dual-stack listener shows it. */
+function withoutMapping(host: string): string {
+  return host.replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, "");
+}

@@ -1,0 +1,54 @@
+import { Bitfield } from "../../protocol/bitfield.ts";
+import type { PeerId } from "../../protocol/ids.ts";
+import type { Address, ConnectionId } from "./messages.ts";
+import { RateMeter } from "./rate-meter.ts";
+
+/** What the engine knows of one connection. */
+export interface ConnectedPeer {
+  readonly connection: ConnectionId;
+  readonly peerId: PeerId;
+  readonly address: Address;
+  readonly isDialled: boolean;
+  /** Parts it said it has; empty until its bitmap came. */
+  bits: Bitfield;
+  /** Whether it had all parts from the first: such peers are not counted span by span. */
+  isSeed: boolean;
+  /** Verified bytes that came from it. */
+  readonly received: RateMeter;
+  /** Bytes we may ask of it at once; grows with what it delivers. */
+  depthBytes: number;
+  /** When anything last came from it. */
+  heardAtMs: number;
+  /** When data last came, or when it was first asked after having owed nothing. */
+  dataAtMs: number;
+  pingedAtMs: number | undefined;
+  /** Not to be asked before this. */
+  askAfterMs: number;
+  /** What it last answered to a request that was not data, for the user. */
+  lastAnswer: string | undefined;
+  /** Requests of the remote that are not answered yet, by their first part. */
+  readonly serving: Map<number, number>;
+}
+
+/** @param partCount bits in the torrent */
+export function createConnectedPeer(
+  joined: Pick<ConnectedPeer, "connection" | "peerId" | "address" | "isDialled">,
+  options: { readonly partCount: number; readonly depthBytes: number; readonly nowMs: number },
+): ConnectedPeer {
+  return {
+    connection: joined.connection,
+    peerId: joined.peerId,
+    address: joined.address,
+    isDialled: joined.isDialled,
+    bits: new Bitfield(options.partCount),
+    isSeed: false,
+    received: new RateMeter(options.nowMs),
+    depthBytes: options.depthBytes,
+    heardAtMs: options.nowMs,
+    dataAtMs: options.nowMs,
+    pingedAtMs: undefined,
+    askAfterMs: 0,
+    lastAnswer: undefined,
+    serving: new Map(),
+  };
+}

@@ -1,0 +1,294 @@
+import type { Bitfield } from "../../protocol/bitfield.ts";
+import { ProtocolError } from "../../protocol/errors.ts";
+import type { Geometry, PartIndex, PartRun } from "../../protocol/geometry.ts";
+import type { PeerId } from "../../protocol/ids.ts";
+import type { ControlMessage, RefuseMessage } from "../../protocol/messages.ts";
+import { addressKey } from "./address-book.ts";
+import { Asking } from "./asking.ts";
+import type { ConnectedPeer } from "./connected-peer.ts";
+import { Members } from "./members.ts";
+import type { ConnectionId, SwarmEffect, SwarmEvent, SwarmStats, WaitingFor } from "./messages.ts";
+import { Picker } from "./picker.ts";
+import { RequestLedger } from "./requests.ts";
+import { Serving } from "./serving.ts";
+
+/** Everything random or given that the engine needs. */
+export interface EngineOptions {
+  readonly geometry: Geometry;
+  /** Parts we have at the start; owned by the engine from here on. */
+  readonly have: Bitfield;
+  readonly peerId: PeerId;
+  /** Connections at most. */
+  readonly peersMax: number;
+  /** From 0 to below 1. */
+  readonly random: () => number;
+}
+
+type Of<Type extends SwarmEvent["type"]> = Extract<SwarmEvent, { readonly type: Type }>;
+
+/** How often a `tick` is due at least, in milliseconds. */
+export const TICK_MS = 250;
+
+/** One swarm as this peer sees it: the only owner of its state.
+ *
+ * Each event is applied whole, at a time that is given, and answered with effects for others to carry out. No I/O, no
+ * clock, no chance but the given one: the same events give the same effects. */
+export class Engine {
+  readonly #geometry: Geometry;
+  readonly #ledger = new RequestLedger();
+  readonly #picker: Picker;
+  readonly #members: Members;
+  readonly #asking: Asking;
+  readonly #serving: Serving;
+  readonly #bytesPerPeer = new Map<string, number>();
+  /** Who sent a wrong part, by the part. */
+  readonly #blamed = new Map<PartIndex, Set<string>>();
+  #badParts = 0;
+  #duplicateBytes = 0;
+
+  constructor(options: EngineOptions) {
+    const { geometry, have } = options;
+    this.#geometry = geometry;
+    this.#picker = new Picker(geometry, have, (below) => Math.floor(options.random() * below));
+    this.#members = new Members(geometry, this.#picker, options);
+    this.#asking = new Asking(geometry, this.#picker, this.#ledger, this.#members.peers);
+    this.#serving = new Serving(geometry, have);
+  }
+
+  get isComplete(): boolean {
+    return this.#picker.have.isFull;
+  }
+
+  /** Applies one event.
+   * @param nowMs monotonic milliseconds, never going back
+   * @throws {ProtocolError} when a message breaks the rules: its connection is to be closed */
+  handle(event: SwarmEvent, nowMs: number): readonly SwarmEffect[] {
+    return [...this.#apply(event, nowMs)];
+  }
+
+  /** @returns the run that was asked of the connection with this first part, or undefined when none was */
+  requested(connection: ConnectionId, first: PartIndex): PartRun | undefined {
+    return this.#ledger.find(connection, first)?.run;
+  }
+
+  /** @returns whether any part of the run is still missing */
+  isWanted(run: PartRun): boolean {
+    return this.#picker.isWanted(run);
+  }
+
+  stats(): SwarmStats {
+    const { have } = this.#picker;
+    return {
+      bytesDone: this.#picker.bytesDone,
+      partsDone: have.count,
+      isComplete: have.isFull,
+      peers: this.#members.peers.size,
+      peersKnown: this.#members.book.known,
+      peersBanned: this.#members.book.banned,
+      sources: this.#members.sources,
+      bytesPerPeer: new Map(this.#bytesPerPeer),
+      badParts: this.#badParts,
+      duplicateBytes: this.#duplicateBytes,
+      bytesServed: this.#serving.bytesServed,
+    };
+  }
+
+  /** @param partsMax how many missing parts to explain */
+  waitingFor(partsMax: number): WaitingFor {
+    const { have } = this.#picker;
+    const parts: WaitingFor["parts"][number][] = [];
+    for (
+      let index = have.next(false, 0);
+      index !== undefined && parts.length < partsMax;
+      index = have.next(false, index + 1)
+    ) {
+      const part = this.#geometry.part(index);
+      if (part === undefined) break;
+      const holders = [...this.#members.peers.values()].filter((peer) => peer.bits.has(part));
+      const askedOf = holders.map((peer) => ({
+        address: peer.address,
+        answer: peer.lastAnswer ?? "no data yet",
+      }));
+      parts.push({ part, holders: holders.length, askedOf });
+    }
+    return {
+      missingParts: have.length - have.count,
+      parts,
+      peers: this.#members.peers.size,
+      unreachable: this.#members.book.unreachable(),
+    };
+  }
+
+  *#apply(event: SwarmEvent, nowMs: number): Generator<SwarmEffect> {
+    switch (event.type) {
+      case "joined":
+        return yield* this.#members.join(event, this.#asking.firstDepthBytes(), nowMs);
+      case "left":
+        return yield* this.#onLeft(event, nowMs);
+      case "message":
+        return yield* this.#onMessage(event, nowMs);
+      case "arrived":
+        return this.#onArrived(event, nowMs);
+      case "verified":
+        return yield* this.#onVerified(event, nowMs);
+      case "bad":
+        return yield* this.#onBad(event, nowMs);
+      case "written":
+        return yield* this.#onWritten(event.run, nowMs);
+      case "served":
+        return this.#onServed(event);
+      case "learned":
+        this.#members.book.learn(event.addresses, event.source);
+        return yield* this.#members.dial(nowMs);
+      case "dialFailed":
+        this.#members.book.onFailed(event.address, event.reason, nowMs);
+        return yield* this.#members.dial(nowMs);
+      case "dialledSelf":
+        return this.#members.book.onSelf(event.address);
+      case "tick":
+        return yield* this.#onTick(nowMs);
+      default:
+        return event satisfies never;
+    }
+  }
+
+  *#onLeft(event: Of<"left">, nowMs: number): Generator<SwarmEffect> {
+    const peer = this.#members.peers.get(event.connection);
+    if (peer === undefined) return;
+    for (const request of this.#ledger.drop(event.connection)) {
+      if (!request.isCancelled) this.#picker.release(request.run);
+    }
+    yield* this.#members.leave(peer, event.reason, nowMs);
+    yield* this.#asking.fillAll(nowMs);
+    yield* this.#members.dial(nowMs);
+  }
+
+  *#onMessage(event: Of<"message">, nowMs: number): Generator<SwarmEffect> {
+    const peer = this.#members.peers.get(event.connection);
+    if (peer === undefined) return;
+    peer.heardAtMs = nowMs;
+    peer.pingedAtMs = undefined;
+    yield* this.#take(peer, event.message, nowMs);
+  }
+
+  *#take(peer: ConnectedPeer, message: ControlMessage, nowMs: number): Generator<SwarmEffect> {
+    switch (message.type) {
+      case "bitmap":
+        yield* this.#members.onBitmap(peer, message);
+        return yield* this.#asking.fill(peer, nowMs);
+      case "have":
+        yield* this.#members.onHave(peer, message);
+        return yield* this.#asking.fill(peer, nowMs);
+      case "request":
+        yield this.#serving.onRequest(peer, message);
+        return;
+      case "cancel":
+        return yield* this.#serving.onCancel(peer, message);
+      case "refuse":
+        return yield* this.#onRefuse(peer, message, nowMs);
+      case "peers":
+        this.#members.book.learn(message.peers, "exchange");
+        return yield* this.#members.dial(nowMs);
+      case "ping":
+        yield {
+          type: "send",
+          connection: peer.connection,
+          message: { type: "pong", id: message.id },
+        };
+        return;
+      case "pong":
+        return;
+      case "bye":
+        yield { type: "close", connection: peer.connection, reason: `it left: ${message.reason}` };
+        return;
+      default:
+        return message satisfies never;
+    }
+  }
+
+  *#onRefuse(peer: ConnectedPeer, message: RefuseMessage, nowMs: number): Generator<SwarmEffect> {
+    const first = this.#geometry.part(message.first);
+    const request = first === undefined ? undefined : this.#ledger.settle(peer.connection, first);
+    if (request === undefined || request.run.count !== message.count) {
+      throw new ProtocolError("not_requested", "Cannot take refuse: the run was not requested");
+    }
+    if (!request.isCancelled) this.#picker.release(request.run);
+    if (message.reason !== "cancelled") peer.lastAnswer = message.reason;
+    if (message.reason === "missing" || message.reason === "changed") {
+      this.#members.forget(peer, message.first, message.count);
+    } else if (message.reason !== "cancelled") {
+      peer.askAfterMs = nowMs + BUSY_RETRY_MS;
+    }
+    yield* this.#asking.fillAll(nowMs);
+  }
+
+  #onArrived(event: Of<"arrived">, nowMs: number): void {
+    const peer = this.#members.peers.get(event.connection);
+    const request = this.#ledger.find(event.connection, event.first);
+    if (peer === undefined || request === undefined) return;
+    request.bytesArrived += event.bytes;
+    peer.received.add(event.bytes, nowMs);
+    peer.heardAtMs = nowMs;
+    peer.dataAtMs = nowMs;
+    peer.pingedAtMs = undefined;
+    peer.lastAnswer = "sending";
+  }
+
+  *#onVerified(event: Of<"verified">, nowMs: number): Generator<SwarmEffect> {
+    const peer = this.#members.peers.get(event.connection);
+    const request = this.#ledger.settle(event.connection, event.run.first);
+    if (request === undefined) return;
+    if (this.#picker.isWanted(event.run)) this.#asking.unwrittenBytes += request.bytes;
+    else this.#duplicateBytes += request.bytes;
+    if (peer === undefined) return;
+    const key = addressKey(peer.address);
+    this.#bytesPerPeer.set(key, (this.#bytesPerPeer.get(key) ?? 0) + request.bytes);
+    this.#asking.deepen(peer, request.bytes, nowMs);
+    yield* this.#asking.fill(peer, nowMs);
+  }
+
+  /** One part comes from one peer, so a wrong one has one culprit; unless many peers send the same part wrong. */
+  *#onBad(event: Of<"bad">, nowMs: number): Generator<SwarmEffect> {
+    this.#badParts++;
+    const request = this.#ledger.settle(event.connection, event.run.first);
+    if (request !== undefined && !request.isCancelled) this.#picker.release(event.run);
+    const peer = this.#members.peers.get(event.connection);
+    if (peer === undefined) return;
+    const blamed = this.#blamed.get(event.part) ?? new Set<string>();
+    this.#blamed.set(event.part, blamed.add(addressKey(peer.address)));
+    if (blamed.size >= SUSPECT_PEERS) yield { type: "suspect", part: event.part };
+    else yield* this.#members.ban(peer, `it sent a wrong part ${event.part}`);
+    yield* this.#asking.fillAll(nowMs);
+  }
+
+  *#onWritten(run: PartRun, nowMs: number): Generator<SwarmEffect> {
+    this.#asking.unwrittenBytes -= this.#geometry.runRange(run).length;
+    if (!this.#picker.finish(run)) return;
+    for (const peer of this.#members.peers.values()) {
+      if (peer.bits.isFull) continue;
+      yield { type: "send", connection: peer.connection, message: { type: "have", ...run } };
+    }
+    yield* this.#asking.withdraw(run);
+    if (!this.#picker.have.isFull) {
+      yield* this.#asking.fillAll(nowMs);
+      return;
+    }
+    yield { type: "complete" };
+    for (const peer of [...this.#members.peers.values()]) yield* this.#members.closeIfUseless(peer);
+  }
+
+  #onServed(event: Of<"served">): void {
+    const peer = this.#members.peers.get(event.connection);
+    if (peer !== undefined) this.#serving.onServed(peer, event.run, event.bytes);
+  }
+
+  *#onTick(nowMs: number): Generator<SwarmEffect> {
+    yield* this.#asking.review(nowMs);
+    yield* this.#asking.fillAll(nowMs);
+    yield* this.#members.dial(nowMs);
+  }
+}
+
+const BUSY_RETRY_MS = 1000;
+/** So many different senders of one wrong part are more likely right than wrong. */
+const SUSPECT_PEERS = 3;

@@ -1,0 +1,173 @@
+import { Bitfield } from "../../protocol/bitfield.ts";
+import { ProtocolError } from "../../protocol/errors.ts";
+import type { Geometry } from "../../protocol/geometry.ts";
+import type { PeerId } from "../../protocol/ids.ts";
+import type { BitmapMessage, HaveMessage } from "../../protocol/messages.ts";
+import { AddressBook } from "./address-book.ts";
+import { type ConnectedPeer, createConnectedPeer } from "./connected-peer.ts";
+import type { ConnectionId, SwarmEffect, SwarmEvent } from "./messages.ts";
+import type { Picker } from "./picker.ts";
+
+type Joined = Extract<SwarmEvent, { readonly type: "joined" }>;
+
+/** Who is connected, what each of them has, and who is to be dialled or banned. */
+export class Members {
+  readonly peers = new Map<ConnectionId, ConnectedPeer>();
+  readonly book: AddressBook;
+  readonly #geometry: Geometry;
+  readonly #picker: Picker;
+  readonly #self: { readonly peerId: PeerId; readonly peersMax: number };
+
+  constructor(
+    geometry: Geometry,
+    picker: Picker,
+    self: { readonly peerId: PeerId; readonly peersMax: number; readonly random: () => number },
+  ) {
+    this.#geometry = geometry;
+    this.#picker = picker;
+    this.#self = self;
+    this.book = new AddressBook(self.random);
+  }
+
+  /** Connected peers that have a part we miss. */
+  get sources(): number {
+    let count = 0;
+    for (const peer of this.peers.values()) if (this.#hasNews(peer)) count++;
+    return count;
+  }
+
+  /** Takes a new connection in, or says why not.
+   * @param depthBytes what it may be asked for at first */
+  *join(event: Joined, depthBytes: number, nowMs: number): Generator<SwarmEffect> {
+    const { connection, address } = event;
+    const twin = [...this.peers.values()].find((peer) => peer.peerId === event.peerId);
+    const reason = this.#whyUnwelcome(event, twin);
+    if (reason !== undefined) {
+      if (event.isDialled) this.book.onDuplicate(address, nowMs);
+      yield { type: "close", connection, reason };
+      return;
+    }
+    if (twin !== undefined) yield { type: "close", connection: twin.connection, reason: TWICE };
+    const { partCount } = this.#geometry;
+    this.peers.set(connection, createConnectedPeer(event, { partCount, depthBytes, nowMs }));
+    this.book.onJoined(address, connection);
+    yield { type: "send", connection, message: toBitmap(this.#picker.have) };
+    yield { type: "report", event: "joined", address };
+  }
+
+  /** Takes a gone connection out. */
+  *leave(peer: ConnectedPeer, reason: string, nowMs: number): Generator<SwarmEffect> {
+    this.peers.delete(peer.connection);
+    this.#countSpans(peer, "left");
+    this.book.onLeft(peer.address, peer.connection, reason, nowMs);
+    yield { type: "report", event: "left", address: peer.address, reason };
+  }
+
+  /** Never again in this swarm. */
+  *ban(peer: ConnectedPeer, reason: string): Generator<SwarmEffect> {
+    this.book.ban(peer.address, reason);
+    yield { type: "report", event: "banned", address: peer.address, reason };
+    yield { type: "close", connection: peer.connection, reason };
+  }
+
+  /** Dials as many as are missing, within the address book's budgets. */
+  *dial(nowMs: number): Generator<SwarmEffect> {
+    if (this.#picker.have.isFull) return;
+    while (this.peers.size + this.book.dialling < this.#self.peersMax) {
+      const address = this.book.next(nowMs);
+      if (address === undefined) return;
+      yield { type: "dial", address };
+    }
+  }
+
+  /** @throws {ProtocolError} bad_message: the bits do not fit the torrent */
+  *onBitmap(peer: ConnectedPeer, message: BitmapMessage): Generator<SwarmEffect> {
+    peer.bits = parseBitmap(message, this.#geometry.partCount);
+    peer.isSeed = peer.bits.isFull;
+    this.#countSpans(peer, "joined");
+    yield* this.closeIfUseless(peer);
+  }
+
+  *onHave(peer: ConnectedPeer, message: HaveMessage): Generator<SwarmEffect> {
+    const run = this.#geometry.run(message.first, message.count);
+    if (run === undefined || peer.isSeed) return;
+    for (const span of this.#geometry.spansOf(run)) {
+      const wasCovered = this.#picker.coversSpan(peer.bits, span);
+      const spanRun = this.#geometry.spanRun(span);
+      const end = Math.min(run.first + run.count, spanRun.first + spanRun.count);
+      for (let part = Math.max(run.first, spanRun.first); part < end; part++) peer.bits.set(part);
+      if (!wasCovered && this.#picker.coversSpan(peer.bits, span))
+        this.#picker.countHolder(span, "joined");
+    }
+    yield* this.closeIfUseless(peer);
+  }
+
+  /** It said it had the parts and has not: they are not asked of it again. */
+  forget(peer: ConnectedPeer, first: number, count: number): void {
+    if (peer.isSeed) this.#becomeCounted(peer);
+    for (let part = first; part < first + count; part++) {
+      const index = this.#geometry.part(part);
+      if (index === undefined || !peer.bits.has(index)) continue;
+      const span = this.#geometry.spanOf(index);
+      if (this.#picker.coversSpan(peer.bits, span)) this.#picker.countHolder(span, "left");
+      peer.bits.clear(index);
+    }
+  }
+
+  /** Two complete peers have nothing to say to each other. */
+  *closeIfUseless(peer: ConnectedPeer): Generator<SwarmEffect> {
+    if (!this.#picker.have.isFull || !peer.bits.isFull) return;
+    yield { type: "close", connection: peer.connection, reason: "both complete" };
+  }
+
+  #whyUnwelcome(event: Joined, twin: ConnectedPeer | undefined): string | undefined {
+    if (this.book.isBanned(event.address)) return "banned";
+    if (twin !== undefined) return this.#replaces(event, twin) ? undefined : TWICE;
+    return this.peers.size >= this.#self.peersMax ? "no place left" : undefined;
+  }
+
+  /** Of two connections made at the same time from both ends, both ends keep the one that the smaller id dialled. */
+  #replaces(event: Joined, twin: ConnectedPeer): boolean {
+    if (event.isDialled === twin.isDialled) return false;
+    return event.isDialled === this.#self.peerId < event.peerId;
+  }
+
+  #hasNews(peer: ConnectedPeer): boolean {
+    if (peer.bits.isFull) return !this.#picker.have.isFull;
+    for (const [first, count] of peer.bits.runs(true)) {
+      const missing = this.#picker.have.next(false, first);
+      if (missing !== undefined && missing < first + count) return true;
+    }
+    return false;
+  }
+
+  /** Peers that have everything make nothing rarer: they are left out of the count. */
+  #countSpans(peer: ConnectedPeer, change: "joined" | "left"): void {
+    if (peer.isSeed || peer.bits.isEmpty) return;
+    for (const span of this.#geometry.spans()) {
+      if (this.#picker.coversSpan(peer.bits, span)) this.#picker.countHolder(span, change);
+    }
+  }
+
+  #becomeCounted(peer: ConnectedPeer): void {
+    peer.isSeed = false;
+    this.#countSpans(peer, "joined");
+  }
+}
+
+const TWICE = "connected twice";
+
+function toBitmap(have: Bitfield): BitmapMessage {
+  if (have.isFull) return { type: "bitmap", parts: "all", bits: new Uint8Array(0) };
+  if (have.isEmpty) return { type: "bitmap", parts: "none", bits: new Uint8Array(0) };
+  return { type: "bitmap", parts: "some", bits: have.toBytes() };
+}
+
+function parseBitmap(message: BitmapMessage, partCount: number): Bitfield {
+  if (message.parts === "all") return Bitfield.full(partCount);
+  if (message.parts === "none") return new Bitfield(partCount);
+  const bits = Bitfield.parse(partCount, message.bits);
+  if (bits === undefined)
+    throw new ProtocolError("bad_message", "Cannot take bitmap: it does not fit the torrent");
+  return bits;
+}

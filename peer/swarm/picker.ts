@@ -1,0 +1,150 @@
+import { Bitfield } from "../../protocol/bitfield.ts";
+import type { Geometry, PartRun, SpanIndex } from "../../protocol/geometry.ts";
+import { RarityOrder } from "./rarity.ts";
+
+/** Which parts to ask for next, and of whom: rarest first, equals at random (which makes the first parts random).
+ *
+ * Every part is in exactly one of three states: had (written), claimed (asked for, or arrived and not written yet) or
+ * free. A span is open while it has a free part. */
+export class Picker {
+  /** Parts that are written. */
+  readonly have: Bitfield;
+  readonly #geometry: Geometry;
+  readonly #claimed: Bitfield;
+  readonly #rarity: RarityOrder;
+  #bytesDone = 0;
+
+  /** @param have owned by the picker from here on */
+  constructor(geometry: Geometry, have: Bitfield, random: (below: number) => number) {
+    this.#geometry = geometry;
+    this.have = have;
+    this.#claimed = new Bitfield(geometry.partCount);
+    this.#rarity = new RarityOrder(geometry.spanCount, random);
+    for (const [first, count] of have.runs(true)) this.#bytesDone += this.#bytesOf(first, count);
+    for (const span of geometry.spans()) if (this.#hasFreePart(span)) this.#rarity.open(span);
+  }
+
+  get bytesDone(): number {
+    return this.#bytesDone;
+  }
+
+  /** Whether nothing is left to ask anybody for. */
+  get isAllClaimed(): boolean {
+    return this.#rarity.openCount === 0;
+  }
+
+  /** @returns the next run to ask of a holder of `bits`, or undefined when it has nothing that is free */
+  pick(bits: Bitfield): PartRun | undefined {
+    if (bits.count * FEW_PARTS_FACTOR < bits.length) return this.#pickOfFew(bits);
+    for (const span of this.#rarity.rarestFirst()) {
+      const run = this.#freeRun(span, bits);
+      if (run !== undefined) return run;
+    }
+    return undefined;
+  }
+
+  /** The same for a holder of so few parts that looking at those is shorter than looking at the open spans. */
+  #pickOfFew(bits: Bitfield): PartRun | undefined {
+    let rarest: PartRun | undefined;
+    let fewestHolders = Number.POSITIVE_INFINITY;
+    for (const span of this.#openSpansOf(bits)) {
+      const holders = this.#rarity.holders(span);
+      const run = holders < fewestHolders ? this.#freeRun(span, bits) : undefined;
+      if (run === undefined) continue;
+      rarest = run;
+      fewestHolders = holders;
+    }
+    return rarest;
+  }
+
+  *#openSpansOf(bits: Bitfield): Generator<SpanIndex> {
+    for (const [first, count] of bits.runs(true)) {
+      const held = this.#geometry.run(first, count);
+      for (const span of held === undefined ? [] : this.#geometry.spansOf(held)) {
+        if (this.#rarity.isOpen(span)) yield span;
+      }
+    }
+  }
+
+  /** The run is being asked for. */
+  claim(run: PartRun): void {
+    for (const part of this.#geometry.partsOf(run)) this.#claimed.set(part);
+    this.#review(run);
+  }
+
+  /** The run is not coming: its parts are free again. */
+  release(run: PartRun): void {
+    for (const part of this.#geometry.partsOf(run)) this.#claimed.clear(part);
+    this.#review(run);
+  }
+
+  /** The run is written.
+   * @returns whether any part of it is new */
+  finish(run: PartRun): boolean {
+    let isNew = false;
+    for (const part of this.#geometry.partsOf(run)) {
+      this.#claimed.clear(part);
+      if (!this.have.set(part)) continue;
+      isNew = true;
+      this.#bytesDone += this.#geometry.partLength(part);
+    }
+    this.#review(run);
+    return isNew;
+  }
+
+  /** Whether any part of the run is still missing. */
+  isWanted(run: PartRun): boolean {
+    const missing = this.have.next(false, run.first);
+    return missing !== undefined && missing < run.first + run.count;
+  }
+
+  /** Counts a connection that holds all of the span. */
+  countHolder(span: SpanIndex, change: "joined" | "left"): void {
+    if (change === "joined") this.#rarity.increment(span);
+    else this.#rarity.decrement(span);
+  }
+
+  /** @returns whether the bits cover the span */
+  coversSpan(bits: Bitfield, span: SpanIndex): boolean {
+    const { first, count } = this.#geometry.spanRun(span);
+    const gap = bits.next(false, first);
+    return gap === undefined || gap >= first + count;
+  }
+
+  #review(run: PartRun): void {
+    for (const span of this.#geometry.spansOf(run)) {
+      if (this.#hasFreePart(span)) this.#rarity.open(span);
+      else this.#rarity.close(span);
+    }
+  }
+
+  #hasFreePart(span: SpanIndex): boolean {
+    for (const part of this.#geometry.partsOf(this.#geometry.spanRun(span))) {
+      if (this.#isFree(part)) return true;
+    }
+    return false;
+  }
+
+  /** @returns the first run of free parts of the span that the bits have */
+  #freeRun(span: SpanIndex, bits: Bitfield): PartRun | undefined {
+    const { first, count } = this.#geometry.spanRun(span);
+    const end = first + count;
+    let start: number = first;
+    while (start < end && !(this.#isFree(start) && bits.has(start))) start++;
+    let after = start;
+    while (after < end && this.#isFree(after) && bits.has(after)) after++;
+    return after > start ? this.#geometry.run(start, after - start) : undefined;
+  }
+
+  #isFree(part: number): boolean {
+    return !this.have.has(part) && !this.#claimed.has(part);
+  }
+
+  #bytesOf(first: number, count: number): number {
+    const run = this.#geometry.run(first, count);
+    return run === undefined ? 0 : this.#geometry.runRange(run).length;
+  }
+}
+
+/** A holder of less than one part in so many is looked up by its own parts. */
+const FEW_PARTS_FACTOR = 16;
