@@ -1,12 +1,8 @@
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
+import { type Address, formatAddress } from "../../protocol/address.ts";
 import { TransportError } from "../errors.ts";
-import {
-  createSocketHandler,
-  formatAddress,
-  type SocketSlot,
-  type SocketStreams,
-} from "./socket.ts";
+import { createSocketHandler, type SocketSlot, type SocketStreams } from "./socket.ts";
 
 /** Resolves a host once, so that what is dialled is an address and nothing a name server can change meanwhile.
  * @returns the first address, as an IP literal
@@ -29,10 +25,7 @@ export async function resolveHost(host: string, signal: AbortSignal): Promise<st
 /** Connects to a peer.
  * @param signal ends the attempt: the caller's deadline, since a connect to nowhere never ends on its own
  * @throws {TransportError} refused, unreachable, timed_out */
-export async function dial(
-  address: { readonly host: string; readonly port: number },
-  signal: AbortSignal,
-): Promise<SocketStreams> {
+export async function dial(address: Address, signal: AbortSignal): Promise<SocketStreams> {
   const opened = Promise.withResolvers<SocketStreams>();
   const aborted = whenAborted(signal);
   const hostname = await resolveHost(address.host, signal);
@@ -55,11 +48,7 @@ export async function dial(
   }
 }
 
-function toDialError(
-  address: { readonly host: string; readonly port: number },
-  signal: AbortSignal,
-  cause: unknown,
-): TransportError {
+function toDialError(address: Address, signal: AbortSignal, cause: unknown): TransportError {
   const what = `Cannot connect to ${formatAddress(address)}`;
   if (signal.aborted)
     return new TransportError("timed_out", `${what}: no answer in time`, { cause });

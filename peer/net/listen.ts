@@ -1,10 +1,6 @@
+import { type Address, formatAddress } from "../../protocol/address.ts";
 import { StorageError, UsageError } from "../errors.ts";
-import {
-  createSocketHandler,
-  formatAddress,
-  type SocketSlot,
-  type SocketStreams,
-} from "./socket.ts";
+import { createSocketHandler, type SocketSlot, type SocketStreams } from "./socket.ts";
 
 /** A listening socket. */
 export interface Listener {
@@ -19,10 +15,7 @@ export interface Listener {
  * @param onConnection called for each connection, in turn
  * @throws {StorageError} busy: the port is in use
  * @throws {UsageError} bad_argument: the address is none of this machine's */
-export function listen(
-  address: { readonly host: string; readonly port: number },
-  onConnection: (streams: SocketStreams) => void,
-): Listener {
+export function listen(address: Address, onConnection: (streams: SocketStreams) => void): Listener {
   const hosts = address.host === "::" ? ["::", "0.0.0.0"] : [address.host];
   for (const hostname of hosts) {
     try {
@@ -37,10 +30,7 @@ export function listen(
   throw toListenError(address, undefined);
 }
 
-function toListenError(
-  address: { readonly host: string; readonly port: number },
-  cause: unknown,
-): Error {
+function toListenError(address: Address, cause: unknown): Error {
   const what = `Cannot listen at ${formatAddress(address)}`;
   if (codeOf(cause) === "EADDRINUSE")
     return new StorageError("busy", `${what}: the port is in use`, { cause });

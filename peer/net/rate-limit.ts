@@ -2,16 +2,19 @@ import type { Clock } from "../clock.ts";
 
 /** A token bucket in bytes, shared by all connections of a process: first come, first served. */
 export class RateLimit {
+  /** What should pass at once at most, so that nobody waits long for his turn: a fraction of a second's worth. */
+  readonly pieceBytes: number;
   readonly #clock: Clock;
   readonly #bytesPerSecond: number;
   /** When the bucket will have paid for all that was taken, in monotonic ms. */
   #paidAtMs: number;
 
-  /** @param bytesPerSecond at least 1; bursts are at most BURST_MS worth of it */
+  /** @param bytesPerSecond at least 1 */
   constructor(clock: Clock, bytesPerSecond: number) {
     this.#clock = clock;
     this.#bytesPerSecond = bytesPerSecond;
     this.#paidAtMs = clock.monotonic();
+    this.pieceBytes = Math.max(PIECE_BYTES_MIN, Math.floor(bytesPerSecond / PIECES_PER_SECOND));
   }
 
   /** Waits until the bytes may pass; callers are served in the order of their calls.
@@ -25,20 +28,26 @@ export class RateLimit {
   }
 }
 
+/** What an idle bucket saves up at most. */
 const BURST_MS = 50;
+const PIECES_PER_SECOND = 20;
+const PIECE_BYTES_MIN = 4096;
 
-/** A stage that lets chunks pass at the limit's rate; without a limit it is not there. */
+/** A stage that lets chunks pass at the limit's rate, in small pieces; without a limit there is no such stage. */
 export class LimitRateStream extends TransformStream<Uint8Array, Uint8Array> {
   constructor(limit: RateLimit, signal: AbortSignal) {
     super(
       {
         async transform(chunk, controller) {
-          await limit.take(chunk.length, signal);
-          controller.enqueue(chunk);
+          for (let at = 0; at < chunk.length; at += limit.pieceBytes) {
+            const piece = chunk.subarray(at, at + limit.pieceBytes);
+            await limit.take(piece.length, signal);
+            controller.enqueue(piece);
+          }
         },
       },
-      new CountQueuingStrategy({ highWaterMark: 1 }),
-      new CountQueuingStrategy({ highWaterMark: 0 }),
+      { highWaterMark: 1 },
+      { highWaterMark: 0 },
     );
   }
 }

@@ -1,4 +1,5 @@
 import type { Socket, SocketHandler } from "bun";
+import { type Address, formatAddress } from "../../protocol/address.ts";
 import { SOCKET_READ_BUFFER_BYTES } from "../../protocol/limits.ts";
 import { TransportError } from "../errors.ts";
 
@@ -15,7 +16,7 @@ export class SocketStreams {
   /** Settles when the connection is gone, however that came. */
   readonly closed: Promise<void>;
   /** Address and port of the other end. */
-  readonly remote: { readonly host: string; readonly port: number };
+  readonly remote: Address;
   readonly #socket: Socket<SocketSlot>;
   #reader: ReadableStreamDefaultController<Uint8Array> | undefined;
   #isPaused = false;
@@ -140,13 +141,6 @@ export function createSocketHandler(
     close: (socket, error) => socket.data?.streams?.onClosed(error),
     error: (socket, error) => socket.data?.streams?.onClosed(error),
   };
-}
-
-/** @returns `host:port`, with brackets around an IPv6 host */
-export function formatAddress(address: { readonly host: string; readonly port: number }): string {
-  return address.host.includes(":")
-    ? `[${address.host}]:${address.port}`
-    : `${address.host}:${address.port}`;
 }
 
 /** `::ffff:1.2.3.4` is 1.2.3.4 as a dual-stack listener shows it. */

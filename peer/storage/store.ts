@@ -14,7 +14,7 @@ export interface PartSource {
   close(): Promise<void>;
 }
 
-/** Parts in order, whose hashes were found right; the chunks belong to the store from here on. */
+/** Parts in order, whose hashes were found right; the chunks belong to the store until its `write` settles. */
 export interface VerifiedRun {
   readonly run: PartRun;
   /** Together exactly the run's bytes, in order. */
@@ -30,6 +30,11 @@ export interface PartStore extends PartSource {
    * (not yet of the machine: that is `commit`) and can be read.
    * @throws {StorageError} no_space, denied, io: nothing of the run counts as written */
   write(verified: VerifiedRun): Promise<void>;
+
+  /** One connection's end of the pipeline: a stream that writes what it is given, a few runs at a time, and pends while
+   * the disk is behind. A failed write errors the stream.
+   * @param onWritten called after each run whose `write` resolved, in the order of finishing */
+  sink(onWritten?: (run: PartRun) => void): WritableStream<VerifiedRun>;
 
   /** Brings all that was written to the disk and records it as had; also done on its own every 64 MiB and every second.
    * @throws {StorageError} as `write`: the parts since the last commit count as unsaved */

@@ -1,4 +1,5 @@
-import type { Address, AddressSource, ConnectionId } from "./messages.ts";
+import { type Address, formatAddress } from "../../protocol/address.ts";
+import type { AddressSource, ConnectionId } from "./messages.ts";
 
 /** Who could be dialled, when, and who must not be.
  *
@@ -37,7 +38,7 @@ export class AddressBook {
   learn(addresses: readonly Address[], source: AddressSource): void {
     for (const address of addresses) {
       if (this.#entries.size >= ADDRESSES_MAX) return;
-      const key = addressKey(address);
+      const key = formatAddress(address);
       if (this.#entries.has(key)) continue;
       this.#entries.set(key, {
         address,
@@ -134,7 +135,7 @@ export class AddressBook {
   }
 
   #find(address: Address): Entry | undefined {
-    return this.#entries.get(addressKey(address));
+    return this.#entries.get(formatAddress(address));
   }
 
   #leaveDialling(entry: Entry): void {
@@ -160,13 +161,6 @@ export class AddressBook {
     this.#newDials.push(nowMs);
     return true;
   }
-}
-
-/** @returns the same text for the same address */
-export function addressKey(address: Address): string {
-  return address.host.includes(":")
-    ? `[${address.host}]:${address.port}`
-    : `${address.host}:${address.port}`;
 }
 
 interface Entry {

@@ -1,6 +1,7 @@
+import type { Address } from "../../protocol/address.ts";
 import { Bitfield } from "../../protocol/bitfield.ts";
 import type { PeerId } from "../../protocol/ids.ts";
-import type { Address, ConnectionId } from "./messages.ts";
+import type { ConnectionId } from "./messages.ts";
 import { RateMeter } from "./rate-meter.ts";
 
 /** What the engine knows of one connection. */

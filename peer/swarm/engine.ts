@@ -1,9 +1,9 @@
+import { formatAddress } from "../../protocol/address.ts";
 import type { Bitfield } from "../../protocol/bitfield.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { Geometry, PartIndex, PartRun } from "../../protocol/geometry.ts";
 import type { PeerId } from "../../protocol/ids.ts";
 import type { ControlMessage, RefuseMessage } from "../../protocol/messages.ts";
-import { addressKey } from "./address-book.ts";
 import { Asking } from "./asking.ts";
 import type { ConnectedPeer } from "./connected-peer.ts";
 import { Members } from "./members.ts";
@@ -86,6 +86,7 @@ export class Engine {
       peersKnown: this.#members.book.known,
       peersBanned: this.#members.book.banned,
       sources: this.#members.sources,
+      isHungry: this.#members.isHungry,
       bytesPerPeer: new Map(this.#bytesPerPeer),
       badParts: this.#badParts,
       duplicateBytes: this.#duplicateBytes,
@@ -241,7 +242,7 @@ export class Engine {
     if (this.#picker.isWanted(event.run)) this.#asking.unwrittenBytes += request.bytes;
     else this.#duplicateBytes += request.bytes;
     if (peer === undefined) return;
-    const key = addressKey(peer.address);
+    const key = formatAddress(peer.address);
     this.#bytesPerPeer.set(key, (this.#bytesPerPeer.get(key) ?? 0) + request.bytes);
     this.#asking.deepen(peer, request.bytes, nowMs);
     yield* this.#asking.fill(peer, nowMs);
@@ -255,7 +256,7 @@ export class Engine {
     const peer = this.#members.peers.get(event.connection);
     if (peer === undefined) return;
     const blamed = this.#blamed.get(event.part) ?? new Set<string>();
-    this.#blamed.set(event.part, blamed.add(addressKey(peer.address)));
+    this.#blamed.set(event.part, blamed.add(formatAddress(peer.address)));
     if (blamed.size >= SUSPECT_PEERS) yield { type: "suspect", part: event.part };
     else yield* this.#members.ban(peer, `it sent a wrong part ${event.part}`);
     yield* this.#asking.fillAll(nowMs);

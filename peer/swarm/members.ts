@@ -36,6 +36,11 @@ export class Members {
     return count;
   }
 
+  /** Whether more peers should be looked for. */
+  get isHungry(): boolean {
+    return !this.#picker.have.isFull && this.sources < SOURCES_WANTED;
+  }
+
   /** Takes a new connection in, or says why not.
    * @param depthBytes what it may be asked for at first */
   *join(event: Joined, depthBytes: number, nowMs: number): Generator<SwarmEffect> {
@@ -50,7 +55,7 @@ export class Members {
     if (twin !== undefined) yield { type: "close", connection: twin.connection, reason: TWICE };
     const { partCount } = this.#geometry;
     this.peers.set(connection, createConnectedPeer(event, { partCount, depthBytes, nowMs }));
-    this.book.onJoined(address, connection);
+    if (event.isListening) this.book.onJoined(address, connection);
     yield { type: "send", connection, message: toBitmap(this.#picker.have) };
     yield { type: "report", event: "joined", address };
   }
@@ -156,6 +161,8 @@ export class Members {
 }
 
 const TWICE = "connected twice";
+/** With fewer peers that have something for us, more are looked for. */
+const SOURCES_WANTED = 5;
 
 function toBitmap(have: Bitfield): BitmapMessage {
   if (have.isFull) return { type: "bitmap", parts: "all", bits: new Uint8Array(0) };

@@ -1,3 +1,4 @@
+import type { Address } from "../../protocol/address.ts";
 import type { PartIndex, PartRun } from "../../protocol/geometry.ts";
 import type { PeerId } from "../../protocol/ids.ts";
 import type { ControlMessage } from "../../protocol/messages.ts";
@@ -7,22 +8,18 @@ import type { ControlMessage } from "../../protocol/messages.ts";
 /** One connection of this process, never used twice. */
 export type ConnectionId = number;
 
-/** Where a peer listens. */
-export interface Address {
-  readonly host: string;
-  readonly port: number;
-}
-
 /** Who told us of an address; `user` is the command line. */
 export type AddressSource = "user" | "tracker" | "exchange";
 
 export type SwarmEvent =
-  /** A remote proved that it holds the torrent. `address` is where it can be dialled, when that is known. */
+  /** A remote proved that it holds the torrent. `address` is where it listens, or, if it does not, where it called from. */
   | {
       readonly type: "joined";
       readonly connection: ConnectionId;
       readonly peerId: PeerId;
       readonly address: Address;
+      readonly isListening: boolean;
+      /** Whether we dialled it. */
       readonly isDialled: boolean;
     }
   /** The connection is gone; `reason` is for people. */
@@ -100,6 +97,8 @@ export interface SwarmStats {
   readonly peersBanned: number;
   /** Connected peers that have a part we miss. */
   readonly sources: number;
+  /** Whether more sources are wanted than there are. */
+  readonly isHungry: boolean;
   /** Verified bytes by the address they came from. */
   readonly bytesPerPeer: ReadonlyMap<string, number>;
   readonly badParts: number;

@@ -1,0 +1,126 @@
+import { NAME_CHARS_MAX, PART_BYTES_MAX } from "../../protocol/limits.ts";
+import type { PartAlgorithm } from "../../protocol/torrent.ts";
+import { parseByteSize } from "../config/byte-size.ts";
+import { parseDurationMs } from "../config/duration.ts";
+import { UsageError } from "../errors.ts";
+import type { DownloadOptions, RemoveOptions, UploadOptions } from "./verbs.ts";
+
+/** The flags of single verbs, from the texts that were typed to values that fit. */
+
+/** As commander hands them over. */
+export interface UploadFlags {
+  readonly partSize?: string;
+  readonly hash?: string;
+  readonly name?: string;
+  readonly serve?: boolean;
+  readonly copy?: boolean;
+}
+
+/** As commander hands them over. */
+export interface DownloadFlags {
+  readonly overwrite?: boolean;
+  readonly serve?: boolean;
+  readonly timeout?: string;
+  readonly stallTimeout?: string;
+}
+
+/** @throws {UsageError} bad_flag, bad_argument */
+export function parseUpload(
+  [file = "", torrent]: readonly string[],
+  flags: UploadFlags,
+): UploadOptions {
+  refusePipe("FILE", file);
+  return {
+    file: parsePath("FILE", file),
+    torrentPath: parsePath("TORRENT", torrent ?? `${file}.torrent.json`),
+    partSize: parsePartSize(flags.partSize),
+    algorithm: parseAlgorithm(flags.hash),
+    name: parseName(flags.name),
+    serve: flags.serve ?? true,
+    copy: flags.copy ?? false,
+  };
+}
+
+/** @throws {UsageError} bad_flag, bad_argument */
+export function parseDownload(
+  [torrent = "", file = ""]: readonly string[],
+  flags: DownloadFlags,
+): DownloadOptions {
+  refusePipe("FILE", file);
+  return {
+    torrentPath: parsePath("TORRENT", torrent),
+    target: parsePath("FILE", file),
+    overwrite: flags.overwrite ?? false,
+    serve: flags.serve ?? false,
+    timeoutMs: parseDuration("--timeout", flags.timeout),
+    stallTimeoutMs: parseDuration("--stall-timeout", flags.stallTimeout),
+  };
+}
+
+/** @throws {UsageError} bad_argument */
+export function parseRemove(
+  [hash = ""]: readonly string[],
+  flags: { readonly deleteFile?: boolean },
+): RemoveOptions {
+  return { hash: parsePath("HASH", hash), deleteFile: flags.deleteFile ?? false };
+}
+
+/** @param argument the argument's name in the help
+ * @throws {UsageError} bad_argument: empty, too long for any system, or with a NUL */
+export function parsePath(argument: string, text: string): string {
+  if (text === "" || text.length > 4096 || text.includes("\0")) {
+    throw new UsageError("bad_argument", `Cannot use ${argument}: it is "${text.slice(0, 100)}"`);
+  }
+  return text;
+}
+
+function refusePipe(argument: string, text: string): void {
+  if (text !== "-") return;
+  throw new UsageError(
+    "bad_argument",
+    `Cannot use ${argument}: it is "-", and pipes are not in this version, expected a file`,
+  );
+}
+
+function parsePartSize(text: string | undefined): "auto" | number {
+  if (text === undefined || text === "auto") return "auto";
+  const bytes = parseByteSize(text);
+  if (bytes === undefined || bytes < 1 || bytes > PART_BYTES_MAX) {
+    throw badFlag("--part-size", text, "auto, or a size from 1 byte to 16M");
+  }
+  return bytes;
+}
+
+function parseAlgorithm(text: string | undefined): PartAlgorithm {
+  if (text === undefined || text === "sha256") return "sha256";
+  if (text === "sha1") return "sha1";
+  const isLater = text === "blake3";
+  throw badFlag(
+    "--hash",
+    text,
+    `sha256 or sha1${isLater ? ", blake3 is not in this version" : ""}`,
+  );
+}
+
+function parseName(name: string | undefined): string | undefined {
+  if (name === undefined) return undefined;
+  const isPlain = name !== "" && name.length <= NAME_CHARS_MAX && name !== "." && name !== "..";
+  if (!isPlain || /[/\\\p{Cc}\p{Bidi_Control}]/u.test(name)) {
+    throw badFlag("--name", name, `a plain file name of at most ${NAME_CHARS_MAX} characters`);
+  }
+  return name;
+}
+
+function parseDuration(flag: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const ms = parseDurationMs(text);
+  if (ms === undefined) throw badFlag(flag, text, "a time such as 500ms, 30s, 5m or 2h");
+  return ms;
+}
+
+function badFlag(flag: string, text: string, wished: string): UsageError {
+  return new UsageError(
+    "bad_flag",
+    `Cannot use ${flag}: it is "${text.slice(0, 100)}", expected ${wished}`,
+  );
+}

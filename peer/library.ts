@@ -1,0 +1,294 @@
+import { join } from "node:path";
+import { Bitfield } from "../protocol/bitfield.ts";
+import type { Crypto } from "../protocol/crypto.ts";
+import type { SwarmHash, TorrentDigest } from "../protocol/ids.ts";
+import { TORRENT_BYTES_MAX } from "../protocol/limits.ts";
+import { formatTorrent, parseTorrent, type Torrent } from "../protocol/torrent.ts";
+import type { Clock, Random } from "./clock.ts";
+import type { Disk, FileFacts } from "./storage/disk.ts";
+import {
+  type FileRecord,
+  formatFileRecord,
+  parseFileRecord,
+  RECORD_BYTES_MAX,
+} from "./storage/file-record.ts";
+import { type FileIdentity, isSameIdentity } from "./storage/identity.ts";
+import { readProgress, removeJournals } from "./storage/resume.ts";
+import type { VerifiedFile } from "./storage/seed-file.ts";
+import { readSmall, writeAtomic } from "./storage/small-file.ts";
+import { resolveTarget } from "./storage/target.ts";
+
+/** Which torrents and files this peer has: the data directory, read anew at each question, so that several processes may
+ * share it. `torrents/NAME.json` are the torrents, `state/DIGEST.json` says where a torrent's file lies and what of it was
+ * found right; without that, it is where the original program put it: `files/UUID.bin`. */
+
+/** A torrent and its file. */
+export interface Entry {
+  readonly torrent: Torrent;
+  /** Absolute: the file, or where it will stand. */
+  readonly path: string;
+  /** `complete`: a file of the right size, none of it known to be wrong · `partial`: some of it, or a download under way ·
+   * `missing`: nothing. */
+  readonly state: "complete" | "partial" | "missing";
+  /** Under which `parts` were hashed, as the file still is; undefined when it has to be hashed before it is served. */
+  readonly identity: FileIdentity | undefined;
+  /** Parts that are known to be there. */
+  readonly parts: Bitfield;
+}
+
+export interface LibraryDependencies {
+  readonly disk: Disk;
+  readonly crypto: Crypto;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Told of files in the data directory that cannot be read; they are passed over. */
+  readonly warn: (message: string) => void;
+}
+
+interface TorrentIds {
+  readonly identity: FileIdentity;
+  readonly hash: SwarmHash;
+  readonly digest: TorrentDigest;
+}
+
+/** Fewer characters than this name too many torrents to be meant. */
+const PREFIX_CHARS_MIN = 4;
+
+/** Opens a data directory, making what is missing of it.
+ * @throws {StorageError} denied, no_space, missing, io */
+export async function openLibrary(
+  dataDir: string,
+  dependencies: LibraryDependencies,
+): Promise<Library> {
+  const { disk } = dependencies;
+  await disk.makeDirectory(dataDir);
+  const root = await disk.realPath(dataDir);
+  for (const name of ["torrents", "files", "state"]) await disk.makeDirectory(join(root, name));
+  return new Library(root, dependencies);
+}
+
+export class Library {
+  /** Where downloads keep their journals and locks. */
+  readonly journalDir: string;
+  readonly #torrentsDir: string;
+  readonly #filesDir: string;
+  readonly #dependencies: LibraryDependencies;
+  /** Ids only, by file name: the digests of all parts of all torrents would not fit. */
+  readonly #known = new Map<string, TorrentIds>();
+
+  /** @param root absolute, its directories made: use `openLibrary` */
+  constructor(root: string, dependencies: LibraryDependencies) {
+    this.journalDir = join(root, "state");
+    this.#torrentsDir = join(root, "torrents");
+    this.#filesDir = join(root, "files");
+    this.#dependencies = dependencies;
+  }
+
+  /** All entries, one in memory at a time; each torrent once, whatever the number of its files.
+   * @throws {StorageError} denied, io */
+  async *list(): AsyncGenerator<Entry> {
+    const seen = new Set<TorrentDigest>();
+    for (const name of await this.#torrentNames()) {
+      const torrent = await this.#readTorrent(name);
+      if (torrent === undefined || seen.has(torrent.digest)) continue;
+      seen.add(torrent.digest);
+      yield await this.#toEntry(torrent);
+    }
+  }
+
+  /** @param text a digest, a uuid, or how one of them begins, at least 4 characters
+   * @returns every entry that it may mean: two torrents can have one uuid
+   * @throws {StorageError} denied, io */
+  async find(text: string): Promise<readonly Entry[]> {
+    const wanted = text.toLowerCase();
+    if (wanted.length < PREFIX_CHARS_MIN) return [];
+    const found = new Map<TorrentDigest, Entry>();
+    for (const [name, { hash, digest }] of await this.#refresh()) {
+      if (found.has(digest) || !(digest.startsWith(wanted) || hash.startsWith(wanted))) continue;
+      const torrent = await this.#readTorrent(name);
+      if (torrent !== undefined) found.set(digest, await this.#toEntry(torrent));
+    }
+    return [...found.values()];
+  }
+
+  /** Records a torrent and where its file lies, or will; known before, the file's place and state are replaced.
+   * @param file.verified what was found right, undefined when nothing was looked at
+   * @throws {StorageError} missing (the path's directory), denied, no_space, io */
+  async add(
+    torrent: Torrent,
+    file: { readonly path: string; readonly verified?: VerifiedFile | undefined },
+  ): Promise<Entry> {
+    const { disk, clock } = this.#dependencies;
+    const exists = (await disk.facts(file.path)) !== undefined;
+    const path = exists
+      ? await disk.realPath(file.path)
+      : (await resolveTarget(disk, file.path)).path;
+    if (!(await this.#isKnown(torrent.digest))) {
+      const bytes = new TextEncoder().encode(formatTorrent(torrent));
+      await this.#write(join(this.#torrentsDir, `${torrent.digest}.json`), bytes);
+    }
+    const record = { path, verified: file.verified, recordedAt: clock.now() };
+    await this.#write(this.#recordPath(torrent.digest), formatFileRecord(record));
+    return await this.#toEntry(torrent);
+  }
+
+  /** Copies a file into the data directory; recording it is left to `add`.
+   * @returns the copy's path, whose content the caller has yet to verify
+   * @throws {StorageError} missing, denied, no_space, io */
+  async copyIn(torrent: Torrent, source: string): Promise<string> {
+    const { disk } = this.#dependencies;
+    const incoming = this.incomingPath();
+    try {
+      await disk.copy(source, incoming);
+      return await this.adopt(torrent, incoming);
+    } catch (cause) {
+      await disk.unlink(incoming);
+      throw cause;
+    }
+  }
+
+  /** @returns a path in the data directory that nothing has, for a file that `adopt` will take in */
+  incomingPath(): string {
+    const name = this.#dependencies.random.bytes(8).toHex();
+    return join(this.#filesDir, `${name}.incoming`);
+  }
+
+  /** Takes a file that was made at `incomingPath` in as the torrent's.
+   * @returns its path from now on
+   * @throws {StorageError} missing, denied, io */
+  async adopt(torrent: Torrent, incoming: string): Promise<string> {
+    const { disk } = this.#dependencies;
+    const file = await disk.open(incoming, "work");
+    try {
+      await file.datasync();
+    } finally {
+      await file.close();
+    }
+    const path = join(this.#filesDir, `${torrent.digest}.bin`);
+    await disk.rename(incoming, path);
+    await disk.syncDirectory(this.#filesDir);
+    return path;
+  }
+
+  /** Forgets a torrent: its file in the data directory, its record, its journals.
+   * @param options.deleteFile whether the served file, or what was downloaded of it, goes too
+   * @throws {StorageError} denied, io */
+  async remove(digest: TorrentDigest, options: { readonly deleteFile: boolean }): Promise<void> {
+    const { disk } = this.#dependencies;
+    const [entry] = await this.find(digest);
+    for (const [name, ids] of await this.#refresh()) {
+      if (ids.digest === digest) await disk.unlink(join(this.#torrentsDir, name));
+    }
+    await disk.unlink(this.#recordPath(digest));
+    await removeJournals(disk, this.journalDir, digest);
+    if (!options.deleteFile || entry === undefined) return;
+    for (const path of [entry.path, `${entry.path}.part`]) {
+      if ((await disk.facts(path))?.kind === "file") await disk.unlink(path);
+    }
+  }
+
+  async #isKnown(digest: TorrentDigest): Promise<boolean> {
+    const known = await this.#refresh();
+    return [...known.values()].some((ids) => ids.digest === digest);
+  }
+
+  async #torrentNames(): Promise<readonly string[]> {
+    const names = await this.#dependencies.disk.list(this.#torrentsDir);
+    return names.filter((name) => name.endsWith(".json")).sort();
+  }
+
+  /** @returns the ids of every torrent, of which only new and changed files are read */
+  async #refresh(): Promise<ReadonlyMap<string, TorrentIds>> {
+    const names = await this.#torrentNames();
+    const gone = new Set(this.#known.keys()).difference(new Set(names));
+    for (const name of gone) this.#known.delete(name);
+    for (const name of names) {
+      const facts = await this.#dependencies.disk.facts(join(this.#torrentsDir, name));
+      const known = this.#known.get(name);
+      if (facts === undefined) continue;
+      if (known !== undefined && isSameIdentity(known.identity, facts.identity)) continue;
+      const torrent = await this.#readTorrent(name);
+      this.#known.delete(name);
+      if (torrent === undefined) continue;
+      const { hash, digest } = torrent;
+      this.#known.set(name, { identity: facts.identity, hash, digest });
+    }
+    return this.#known;
+  }
+
+  async #readTorrent(name: string): Promise<Torrent | undefined> {
+    const { disk, crypto, warn } = this.#dependencies;
+    const path = join(this.#torrentsDir, name);
+    try {
+      const bytes = await readSmall(disk, path, TORRENT_BYTES_MAX);
+      return bytes === undefined ? undefined : parseTorrent(crypto, bytes);
+    } catch (cause) {
+      warn(`${path} is passed over: ${cause instanceof Error ? cause.message : String(cause)}`);
+      return undefined;
+    }
+  }
+
+  async #toEntry(torrent: Torrent): Promise<Entry> {
+    const { disk, crypto } = this.#dependencies;
+    const record = await this.#readRecord(torrent);
+    const path = record?.path ?? (await this.#unrecordedPath(torrent));
+    const facts = await disk.facts(path);
+    if (facts?.kind === "file") return describeFile(torrent, path, facts, record?.verified);
+    const location = { journalDir: this.journalDir, torrent, target: path };
+    const progress = await readProgress(disk, crypto, location);
+    return {
+      torrent,
+      path,
+      state: progress === undefined ? "missing" : "partial",
+      identity: undefined,
+      parts: progress ?? new Bitfield(torrent.geometry.partCount),
+    };
+  }
+
+  async #readRecord(torrent: Torrent): Promise<FileRecord | undefined> {
+    const { disk, warn } = this.#dependencies;
+    const path = this.#recordPath(torrent.digest);
+    const bytes = await readSmall(disk, path, RECORD_BYTES_MAX);
+    if (bytes === undefined) return undefined;
+    const record = parseFileRecord(torrent, bytes);
+    if (record === undefined) warn(`${path} is passed over: it is no record of its torrent`);
+    return record;
+  }
+
+  /** Where a file is that nothing was recorded of: a copy of ours, or one that the original program put there. */
+  async #unrecordedPath(torrent: Torrent): Promise<string> {
+    const copied = join(this.#filesDir, `${torrent.digest}.bin`);
+    const isCopied = (await this.#dependencies.disk.facts(copied)) !== undefined;
+    return isCopied ? copied : join(this.#filesDir, `${torrent.hash}.bin`);
+  }
+
+  #recordPath(digest: TorrentDigest): string {
+    return join(this.journalDir, `${digest}.json`);
+  }
+
+  async #write(path: string, bytes: Uint8Array): Promise<void> {
+    const { disk, random } = this.#dependencies;
+    await writeAtomic(disk, path, bytes, `${path}.${random.bytes(8).toHex()}.tmp`);
+  }
+}
+
+function describeFile(
+  torrent: Torrent,
+  path: string,
+  facts: FileFacts,
+  verified: VerifiedFile | undefined,
+): Entry {
+  const { fileBytes, partCount } = torrent.geometry;
+  if (verified !== undefined && isSameIdentity(verified.identity, facts.identity)) {
+    const state = verified.parts.isFull ? "complete" : "partial";
+    return { torrent, path, state, identity: verified.identity, parts: verified.parts };
+  }
+  const isSized = facts.identity.size === BigInt(fileBytes);
+  return {
+    torrent,
+    path,
+    state: isSized ? "complete" : "partial",
+    identity: undefined,
+    parts: new Bitfield(partCount),
+  };
+}

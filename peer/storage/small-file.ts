@@ -1,0 +1,79 @@
+import { dirname } from "node:path";
+import { StorageError } from "../errors.ts";
+import type { Disk, DiskFile } from "./disk.ts";
+import { readFully } from "./read-ahead.ts";
+
+/** @param bytesMax a larger file is refused before anything of it is kept
+ * @returns the whole file, or undefined when there is none
+ * @throws {StorageError} not_a_file (a link, a directory, too large), denied, io */
+export async function readSmall(
+  disk: Disk,
+  path: string,
+  bytesMax: number,
+): Promise<Uint8Array | undefined> {
+  const found = await disk.facts(path);
+  if (found === undefined) return undefined;
+  const file = await disk.open(path, "read");
+  try {
+    const { kind, identity } = await file.facts();
+    if (kind !== "file" || identity.size > bytesMax) {
+      const state = kind === "file" ? `it has ${identity.size} bytes` : "it is no regular file";
+      throw new StorageError("not_a_file", `Cannot read ${path}: ${state}`);
+    }
+    const content = new Uint8Array(Number(identity.size));
+    return content.subarray(0, await readFully(file, content, 0));
+  } finally {
+    await file.close();
+  }
+}
+
+/** Writes a small file so that, whatever happens, its name leads to the old content or to the new one, never to a
+ * mixture; when it resolves, the new one survives a power cut.
+ * @param temporary a name in the same directory that nobody else uses; left behind only by a kill
+ * @throws {StorageError} no_space, denied, missing, io */
+export async function writeAtomic(
+  disk: Disk,
+  path: string,
+  bytes: Uint8Array,
+  temporary: string = `${path}.tmp`,
+): Promise<void> {
+  const file = await disk.open(temporary, "replace");
+  try {
+    await writeFully(file, [bytes], 0);
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+  await disk.rename(temporary, path);
+  await disk.syncDirectory(dirname(path));
+}
+
+/** Writes all the bytes, however few each call takes.
+ * @throws {StorageError} no_space, denied, io */
+export async function writeFully(
+  file: DiskFile,
+  chunks: readonly Uint8Array[],
+  offset: number,
+): Promise<void> {
+  let rest = chunks.filter((chunk) => chunk.length > 0);
+  let at = offset;
+  while (rest.length > 0) {
+    const written = await file.write(rest, at);
+    at += written;
+    rest = dropFront(rest, written);
+  }
+}
+
+function dropFront(chunks: readonly Uint8Array[], bytes: number): Uint8Array[] {
+  let dropped = bytes;
+  let whole = 0;
+  for (const chunk of chunks) {
+    if (chunk.length > dropped) break;
+    dropped -= chunk.length;
+    whole++;
+  }
+  const rest = chunks.slice(whole);
+  const [first] = rest;
+  if (first !== undefined && dropped > 0) rest[0] = first.subarray(dropped);
+  return rest;
+}

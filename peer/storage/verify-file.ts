@@ -1,0 +1,36 @@
+import { Bitfield } from "../../protocol/bitfield.ts";
+import type { Geometry, PartRun } from "../../protocol/geometry.ts";
+import type { Torrent } from "../../protocol/torrent.ts";
+import type { DiskFile } from "./disk.ts";
+import { type HashOptions, hashRuns } from "./hash-file.ts";
+import { RunHasher } from "./run-hasher.ts";
+
+/** Hashes a file's parts and compares them with what the torrent promises. A hole, a file that ends early or one of
+ * another content is no error: its parts just do not match.
+ * @param options.parts which to look at, all when absent
+ * @returns the parts that match
+ * @throws {StorageError} denied, io; the signal's reason */
+export async function verifyFile(
+  torrent: Torrent,
+  file: DiskFile,
+  options: HashOptions & { readonly parts?: Bitfield } = {},
+): Promise<Bitfield> {
+  const { geometry, algorithm } = torrent;
+  const matching = new Bitfield(geometry.partCount);
+  const runs = toRuns(geometry, options.parts ?? Bitfield.full(geometry.partCount));
+  const hasher = new RunHasher(geometry, algorithm, runs, (part, ended) => {
+    if (ended.endsAs(torrent, part)) matching.set(part);
+  });
+  await hashRuns(file, geometry, hasher, { ...options, runs });
+  return matching;
+}
+
+/** Every run that is asked for, whole: a piece is cut from it while it is read. */
+function toRuns(geometry: Geometry, parts: Bitfield): readonly PartRun[] {
+  return [...parts.runs(true)].flatMap(([first, count]) => geometry.run(first, count) ?? []);
+}
+
+/** @returns bytes in the parts of the set */
+export function bytesOf(geometry: Geometry, parts: Bitfield): number {
+  return toRuns(geometry, parts).reduce((bytes, run) => bytes + geometry.runRange(run).length, 0);
+}

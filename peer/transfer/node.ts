@@ -1,0 +1,207 @@
+import type { Address } from "../../protocol/address.ts";
+import { formatAddress } from "../../protocol/address.ts";
+import type { Crypto } from "../../protocol/crypto.ts";
+import { ProtocolError } from "../../protocol/errors.ts";
+import { PEER_ID_BYTES, type SwarmHash, toPeerId, toSwarmHashBytes } from "../../protocol/ids.ts";
+import { Handshake, type LocalIdentity, type TransportMode } from "../../protocol/session.ts";
+import type { Clock, Random } from "../clock.ts";
+import { createDeadline } from "../deadline.ts";
+import { StorageError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import { dial } from "../net/dial.ts";
+import { type Listener, listen } from "../net/listen.ts";
+import { RateLimit } from "../net/rate-limit.ts";
+import type { SocketStreams } from "../net/socket.ts";
+import { greet } from "./greet.ts";
+import type { Dialled, NodeContext } from "./node-context.ts";
+import { Swarm, type SwarmOptions } from "./swarm.ts";
+
+/** What a node runs on. */
+export interface NodeDependencies {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly crypto: Crypto;
+  readonly log: Log;
+}
+
+export interface NodeOptions {
+  /** Where connections are taken; port 0 is any free one. */
+  readonly listen: Address;
+  /** What others are told to dial; absent: what the tracker sees, and the bound port. */
+  readonly announce: Address | undefined;
+  readonly mode: TransportMode;
+  /** Bytes a second over all connections; absent: no limit. */
+  readonly limitDownBytesPerSecond: number | undefined;
+  readonly limitUpBytesPerSecond: number | undefined;
+  /** Connections of one torrent at most. */
+  readonly peersMax: number;
+}
+
+/** A running peer: one listener, and the swarms that it is in. */
+export class Node implements AsyncDisposable {
+  /** The port connections are taken at. */
+  readonly port: number;
+  readonly #dependencies: NodeDependencies;
+  readonly #options: NodeOptions;
+  readonly #listener: Listener;
+  readonly #peerId: Uint8Array;
+  readonly #swarms = new Map<SwarmHash, Swarm>();
+  readonly #stop = new AbortController();
+  readonly #greeting = new Set<Promise<void>>();
+  readonly #context: NodeContext;
+  #connectionCount = 0;
+
+  /** Starts listening.
+   * @throws {StorageError} busy: the port is in use; {UsageError} the address is none of this machine's */
+  constructor(dependencies: NodeDependencies, options: NodeOptions) {
+    this.#dependencies = dependencies;
+    this.#options = options;
+    this.#peerId = dependencies.random.bytes(PEER_ID_BYTES);
+    this.#listener = listen(options.listen, (socket) => this.#onConnection(socket));
+    this.port = this.#listener.port;
+    this.#context = this.#createContext();
+  }
+
+  /** How trackers are told who and where we are. */
+  announced(): ReturnType<NodeContext["announced"]> {
+    return this.#context.announced();
+  }
+
+  /** Joins a swarm; nothing is announced before its `start`.
+   * @throws {StorageError} busy: another torrent with the same hash is shared already */
+  join(options: SwarmOptions): Swarm {
+    const { hash } = options.torrent;
+    if (this.#swarms.has(hash)) {
+      throw new StorageError(
+        "busy",
+        `Cannot share ${hash}: this peer shares a torrent with this hash already`,
+      );
+    }
+    const swarm = new Swarm(this.#context, options);
+    this.#swarms.set(hash, swarm);
+    return swarm;
+  }
+
+  /** Leaves a swarm, telling its peers and trackers. */
+  async leave(swarm: Swarm, reason: string): Promise<void> {
+    this.#swarms.delete(swarm.torrent.hash);
+    await swarm.stop(reason);
+  }
+
+  /** Stops taking connections, then leaves every swarm. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#listener.stop();
+    this.#stop.abort();
+    await Promise.all([...this.#swarms.values()].map((swarm) => this.leave(swarm, "stopping")));
+    await Promise.all(this.#greeting);
+  }
+
+  #createContext(): NodeContext {
+    const { clock, crypto, log, random } = this.#dependencies;
+    const {
+      limitDownBytesPerSecond,
+      limitUpBytesPerSecond,
+      peersMax,
+      announce,
+      listen: address,
+    } = this.#options;
+    const createLimit = (bytesPerSecond: number | undefined) =>
+      bytesPerSecond === undefined ? undefined : new RateLimit(clock, bytesPerSecond);
+    return {
+      clock,
+      crypto,
+      log,
+      peersMax,
+      random: () => random.below(2 ** 32) / 2 ** 32,
+      peerId: toPeerId(this.#peerId),
+      limitDown: createLimit(limitDownBytesPerSecond),
+      limitUp: createLimit(limitUpBytesPerSecond),
+      nextConnectionId: () => ++this.#connectionCount,
+      announced: () => ({
+        listening_host: (announce ?? address).host,
+        listening_port: announce?.port ?? this.port,
+        peer: toPeerId(this.#peerId),
+      }),
+      dial: (swarm, address, signal) => this.#dial(swarm, address, signal),
+    };
+  }
+
+  #onConnection(socket: SocketStreams): void {
+    if (this.#greeting.size >= GREETINGS_AT_ONCE_MAX || this.#stop.signal.aborted) {
+      socket.terminate();
+      return;
+    }
+    const greeting = this.#greetCaller(socket).finally(() => this.#greeting.delete(greeting));
+    this.#greeting.add(greeting);
+  }
+
+  async #greetCaller(socket: SocketStreams): Promise<void> {
+    const { clock, crypto, random, log } = this.#dependencies;
+    using deadline = createDeadline(clock, GREETING_MS_MAX, this.#stop.signal);
+    const decoy = random.bytes(32);
+    const keyOf = (hash: SwarmHash) => this.#swarms.get(hash)?.key ?? decoy;
+    try {
+      const local = this.#identity();
+      const greeted = await greet(
+        socket,
+        (options) => Handshake.listen(crypto, keyOf, { ...options, local }),
+        {
+          mode: this.#options.mode,
+          isDialler: false,
+          signal: deadline.signal,
+        },
+      );
+      const { swarm: hash, listenPort } = greeted.established;
+      const swarm = this.#swarms.get(hash);
+      const { host, port } = socket.remote;
+      if (swarm === undefined) socket.terminate();
+      else
+        swarm.accept(socket, greeted, {
+          address: { host, port: listenPort || port },
+          isDialled: false,
+        });
+    } catch (error) {
+      log.debug("A caller was not let in", { peer: formatAddress(socket.remote), error });
+    }
+  }
+
+  async #dial(swarm: Dialled, address: Address, signal: AbortSignal): Promise<void> {
+    const { clock, crypto, log } = this.#dependencies;
+    using connecting = createDeadline(clock, CONNECT_MS_MAX, signal);
+    try {
+      const socket = await dial(address, connecting.signal);
+      using deadline = createDeadline(clock, GREETING_MS_MAX, signal);
+      const hash = toSwarmHashBytes(swarm.torrent.hash);
+      const local = this.#identity();
+      const greeted = await greet(
+        socket,
+        (options) => Handshake.dial(crypto, hash, swarm.key, { ...options, local }),
+        {
+          mode: this.#options.mode,
+          isDialler: true,
+          signal: deadline.signal,
+        },
+      );
+      swarm.accept(socket, greeted, { address, isDialled: true });
+    } catch (error) {
+      log.debug("A peer could not be reached", { peer: formatAddress(address), error });
+      if (error instanceof ProtocolError && error.code === "self_connection")
+        swarm.dialledSelf(address);
+      else swarm.dialFailed(address, error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  #identity(): LocalIdentity {
+    return {
+      peerId: this.#peerId,
+      listenPort: this.port,
+      nonce: this.#dependencies.random.bytes(16),
+    };
+  }
+}
+
+const CONNECT_MS_MAX = 8000;
+/** From the first byte to the proof, in all. */
+const GREETING_MS_MAX = 10_000;
+/** Callers that have not proved themselves yet. */
+const GREETINGS_AT_ONCE_MAX = 64;

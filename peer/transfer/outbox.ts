@@ -1,0 +1,119 @@
+import { assert } from "../../protocol/errors.ts";
+import { encodeMessage } from "../../protocol/frame.ts";
+import type { PartRun } from "../../protocol/geometry.ts";
+import type { ControlMessage } from "../../protocol/messages.ts";
+
+/** What a connection has still to say, in the order it goes out: messages first, then part data as descriptors. The data
+ * itself is read only when the socket can take it. */
+
+/** A piece of a run to be read and sent. */
+export interface Block {
+  readonly type: "block";
+  readonly run: PartRun;
+  /** Bytes from the run's start. */
+  readonly offset: number;
+  readonly length: number;
+  readonly isLast: boolean;
+}
+
+/** Whole frames, ready to be sent. */
+export interface Frames {
+  readonly type: "frames";
+  readonly bytes: Uint8Array;
+}
+
+export type Outgoing = Block | Frames;
+
+export class Outbox {
+  /** Yields what is next whenever it is asked, and ends after `end` when the messages are out. */
+  readonly readable: ReadableStream<Outgoing>;
+  readonly #runBytes: (run: PartRun) => number;
+  readonly #blockBytes: number;
+  #frames: Uint8Array[] = [];
+  #frameBytes = 0;
+  readonly #runs: PartRun[] = [];
+  #sentBytes = 0;
+  #isEnding = false;
+  #wake: (() => void) | undefined;
+
+  /** @param options.blockBytes the most that one data frame carries
+   * @param options.runBytes a run's length */
+  constructor(options: {
+    readonly blockBytes: number;
+    readonly runBytes: (run: PartRun) => number;
+  }) {
+    this.#blockBytes = options.blockBytes;
+    this.#runBytes = options.runBytes;
+    this.readable = new ReadableStream<Outgoing>(
+      { pull: (controller) => this.#pull(controller) },
+      { highWaterMark: 0 },
+    );
+  }
+
+  /** @returns whether it is queued: a remote that leaves UNREAD_BYTES_MAX unread is told no more */
+  send(message: ControlMessage): boolean {
+    const frame = encodeMessage(message);
+    if (this.#frameBytes + frame.length > UNREAD_BYTES_MAX) return false;
+    this.#frameBytes += frame.length;
+    this.#frames.push(frame);
+    this.#wake?.();
+    return true;
+  }
+
+  /** Queues the run's data behind what is queued. */
+  serve(run: PartRun): void {
+    this.#runs.push(run);
+    this.#wake?.();
+  }
+
+  /** Takes a run back, also halfway.
+   * @returns whether anything of it was still to be sent */
+  unserve(run: PartRun): boolean {
+    const at = this.#runs.findIndex((queued) => queued.first === run.first);
+    if (at < 0) return false;
+    this.#runs.splice(at, 1);
+    if (at === 0) this.#sentBytes = 0;
+    return true;
+  }
+
+  /** Says goodbye: what is queued as messages still goes out, data does not. */
+  end(): void {
+    this.#isEnding = true;
+    this.#runs.length = 0;
+    this.#wake?.();
+  }
+
+  async #pull(controller: ReadableStreamDefaultController<Outgoing>): Promise<void> {
+    while (this.#frames.length === 0 && this.#runs.length === 0 && !this.#isEnding) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+      this.#wake = undefined;
+    }
+    if (this.#frames.length > 0) controller.enqueue(this.#takeFrames());
+    else if (this.#isEnding) controller.close();
+    else controller.enqueue(this.#takeBlock());
+  }
+
+  #takeFrames(): Frames {
+    const bytes = Buffer.concat(this.#frames, this.#frameBytes);
+    this.#frames = [];
+    this.#frameBytes = 0;
+    return { type: "frames", bytes };
+  }
+
+  #takeBlock(): Block {
+    const run = this.#runs[0];
+    assert(run !== undefined, "A block is taken of a queued run");
+    const runBytes = this.#runBytes(run);
+    const offset = this.#sentBytes;
+    const length = Math.min(this.#blockBytes, runBytes - offset);
+    const isLast = offset + length === runBytes;
+    this.#sentBytes = isLast ? 0 : offset + length;
+    if (isLast) this.#runs.shift();
+    return { type: "block", run, offset, length, isLast };
+  }
+}
+
+/** Messages that a remote may leave unread: far more than any that reads would. */
+const UNREAD_BYTES_MAX = 4 * 1024 * 1024;

@@ -1,0 +1,98 @@
+import { encodeDataHead, encodeMessage } from "../../protocol/frame.ts";
+import type { Geometry, PartRun } from "../../protocol/geometry.ts";
+import { PAYLOAD_BYTES_MAX } from "../../protocol/limits.ts";
+import type { RateLimit } from "../net/rate-limit.ts";
+import type { PartSource } from "../storage/store.ts";
+import type { Block, Outgoing } from "./outbox.ts";
+
+/** The stage of a connection's outgoing side that turns descriptors into bytes. */
+
+/** What the outgoing side asks and tells of the swarm. */
+export interface SendPort {
+  /** The file that is served now. */
+  source(): PartSource;
+  /** All of the run was handed to the socket. */
+  onServed(run: PartRun, bytes: number): void;
+  /** The run cannot be read; it was refused to the remote. */
+  onUnreadable(run: PartRun, cause: unknown): void;
+}
+
+/** Descriptors to bytes: a block is read when the socket can take it, never earlier.
+ *
+ * Two buffers take turns. That is enough: what this stage gave is written out before it is asked for the next but one,
+ * since it keeps nothing ready (high-water mark 0) and the socket takes one chunk at a time. */
+export class ReadBlockStream extends TransformStream<Outgoing, Uint8Array> {
+  constructor(
+    geometry: Geometry,
+    port: SendPort,
+    options: { readonly limit: RateLimit | undefined; readonly signal: AbortSignal },
+  ) {
+    const reader = new BlockReader(geometry, port);
+    super(
+      {
+        async transform(outgoing, controller) {
+          if (outgoing.type === "frames") {
+            controller.enqueue(outgoing.bytes);
+            return;
+          }
+          await options.limit?.take(outgoing.length, options.signal);
+          controller.enqueue(await reader.read(outgoing));
+        },
+      },
+      { highWaterMark: 1 },
+      { highWaterMark: 0 },
+    );
+  }
+}
+
+class BlockReader {
+  readonly #geometry: Geometry;
+  readonly #port: SendPort;
+  readonly #buffers: Uint8Array[] = [];
+  #turn = 0;
+  #refused: PartRun | undefined;
+
+  constructor(geometry: Geometry, port: SendPort) {
+    this.#geometry = geometry;
+    this.#port = port;
+  }
+
+  /** @returns a data frame with the block, or a refuse frame when it cannot be read; valid until the next but one */
+  async read(block: Block): Promise<Uint8Array> {
+    const { run, offset, length } = block;
+    if (this.#refused?.first === run.first && offset > 0) return new Uint8Array(0);
+    const head = encodeDataHead({ type: "data", first: run.first, offset }, length);
+    const frame = this.#buffer(head.length + length);
+    frame.set(head);
+    try {
+      const start = this.#geometry.runRange(run).offset + offset;
+      await this.#port.source().read(start, frame.subarray(head.length));
+    } catch (cause) {
+      return this.#refuse(run, cause);
+    }
+    this.#refused = undefined;
+    if (block.isLast) this.#port.onServed(run, offset + length);
+    return frame;
+  }
+
+  #refuse(run: PartRun, cause: unknown): Uint8Array {
+    this.#refused = run;
+    this.#port.onUnreadable(run, cause);
+    this.#port.onServed(run, 0);
+    return encodeMessage({ type: "refuse", ...run, reason: "changed" });
+  }
+
+  #buffer(bytes: number): Uint8Array {
+    this.#turn = 1 - this.#turn;
+    const buffer = this.#buffers[this.#turn];
+    if (buffer !== undefined && buffer.length >= bytes) return buffer.subarray(0, bytes);
+    const fresh = new Uint8Array(
+      Math.min(FRAME_BYTES_MAX, Math.max(bytes, 2 * (buffer?.length ?? 0))),
+    );
+    this.#buffers[this.#turn] = fresh;
+    return fresh.subarray(0, bytes);
+  }
+}
+
+/** A data frame's head is far below 64 bytes. */
+const FRAME_BYTES_MAX = PAYLOAD_BYTES_MAX + 64;

@@ -1,0 +1,298 @@
+import { type Address, formatAddress } from "../../protocol/address.ts";
+import type { Bitfield } from "../../protocol/bitfield.ts";
+import type { PartIndex } from "../../protocol/geometry.ts";
+import { PAYLOAD_BYTES_MAX } from "../../protocol/limits.ts";
+import { swarmKey } from "../../protocol/session.ts";
+import type { Torrent } from "../../protocol/torrent.ts";
+import { IntegrityError } from "../errors.ts";
+import type { EmitEvent } from "../events.ts";
+import type { SocketStreams } from "../net/socket.ts";
+import { createPartSink } from "../storage/part-sink.ts";
+import type { PartSource, PartStore, VerifiedRun } from "../storage/store.ts";
+import { Engine, TICK_MS } from "../swarm/engine.ts";
+import type {
+  ConnectionId,
+  SwarmEffect,
+  SwarmEvent,
+  SwarmStats,
+  WaitingFor,
+} from "../swarm/messages.ts";
+import type { TrackerClient } from "../tracker-client.ts";
+import type { TrackerState } from "./announcer.ts";
+import { Announcing } from "./announcing.ts";
+import { Connection } from "./connection.ts";
+import type { Greeted } from "./greet.ts";
+import type { Dialled, NodeContext } from "./node-context.ts";
+import { Outbox } from "./outbox.ts";
+import type { ReceivePort } from "./receive.ts";
+import type { SendPort } from "./send.ts";
+
+/** What a swarm is about, on this peer. */
+export interface SwarmOptions {
+  readonly torrent: Torrent;
+  /** Parts that can be served from the start; the swarm's own from here on. */
+  readonly have: Bitfield;
+  /** Where parts are read from; closed by whoever opened it. */
+  readonly source: PartSource;
+  /** Where missing parts go; absent when nothing is fetched. */
+  readonly store?: PartStore;
+  readonly trackers: readonly TrackerClient[];
+  /** Told who comes and goes. */
+  readonly emit?: EmitEvent;
+}
+
+/** One torrent of this peer while it is shared: carries out what the engine decides, and tells it what happened. */
+export class Swarm implements Dialled {
+  readonly torrent: Torrent;
+  /** What only holders of the torrent can make: opens its connections. */
+  readonly key: Uint8Array;
+  /** Resolves when every part is written; rejects when this peer can go no further (disk, wrong torrent). */
+  readonly whenComplete: Promise<void>;
+  readonly #context: NodeContext;
+  readonly #options: SwarmOptions;
+  readonly #engine: Engine;
+  readonly #connections = new Map<ConnectionId, Connection>();
+  readonly #running = new Set<Promise<void>>();
+  readonly #complete = Promise.withResolvers<void>();
+  readonly #stop = new AbortController();
+  readonly #announcing: Announcing;
+  #source: PartSource;
+  #onFailure: ((cause: unknown) => void) | undefined;
+
+  constructor(context: NodeContext, options: SwarmOptions) {
+    const { torrent, have } = options;
+    this.torrent = torrent;
+    this.key = swarmKey(context.crypto, torrent.digest);
+    this.#context = context;
+    this.#options = options;
+    this.#source = options.source;
+    this.whenComplete = this.#complete.promise;
+    this.whenComplete.catch(() => undefined);
+    const { geometry } = torrent;
+    this.#engine = new Engine({
+      geometry,
+      have,
+      peerId: context.peerId,
+      peersMax: context.peersMax,
+      random: context.random,
+    });
+    this.#announcing = new Announcing(context, options.trackers, {
+      describe: () => ({
+        hash: torrent.hash,
+        left: geometry.fileBytes - this.#engine.stats().bytesDone,
+        ...context.announced(),
+      }),
+      isHungry: () => this.#engine.stats().isHungry,
+      onPeers: (addresses) => this.#dispatch({ type: "learned", source: "tracker", addresses }),
+    });
+    if (this.#engine.isComplete) this.#complete.resolve();
+  }
+
+  /** Begins to announce and to dial.
+   * @param peers to be tried besides those that trackers name */
+  start(peers: readonly Address[]): void {
+    this.#track(this.#announcing.run(this.#stop.signal));
+    this.#track(this.#tick());
+    this.#dispatch({ type: "learned", source: "user", addresses: peers });
+  }
+
+  stats(): SwarmStats {
+    return this.#engine.stats();
+  }
+
+  waitingFor(partsMax: number): WaitingFor {
+    return this.#engine.waitingFor(partsMax);
+  }
+
+  trackerStates(): readonly TrackerState[] {
+    return this.#announcing.states();
+  }
+
+  accept(
+    socket: SocketStreams,
+    greeted: Greeted,
+    from: { readonly address: Address; readonly isDialled: boolean },
+  ): void {
+    const id = this.#context.nextConnectionId();
+    const { geometry } = this.torrent;
+    const { limitUp, limitDown } = this.#context;
+    const blockBytes = Math.min(PAYLOAD_BYTES_MAX, limitUp?.pieceBytes ?? PAYLOAD_BYTES_MAX);
+    const outbox = new Outbox({ blockBytes, runBytes: (run) => geometry.runRange(run).length });
+    const connection = new Connection(this.#context.clock, socket, {
+      id,
+      torrent: this.torrent,
+      greeted,
+      outbox,
+      receive: this.#receivePort(id),
+      send: this.#sendPort(id),
+      sink: createPartSink((verified) => this.#settle(id, verified), undefined),
+      limitDown,
+      limitUp,
+    });
+    this.#connections.set(id, connection);
+    const { peerId, listenPort } = greeted.established;
+    this.#dispatch({
+      type: "joined",
+      connection: id,
+      peerId,
+      isListening: listenPort > 0,
+      ...from,
+    });
+    this.#track(this.#runConnection(id, connection));
+  }
+
+  dialFailed(address: Address, reason: string): void {
+    this.#dispatch({ type: "dialFailed", address, reason });
+  }
+
+  dialledSelf(address: Address): void {
+    this.#dispatch({ type: "dialledSelf", address });
+  }
+
+  /** From here on parts are read from another file of the same content. */
+  replaceSource(source: PartSource): void {
+    this.#source = source;
+  }
+
+  /** @param listener is told when the file cannot be read any more */
+  onFailure(listener: (cause: unknown) => void): void {
+    this.#onFailure = listener;
+  }
+
+  /** Says goodbye to everybody, the trackers too. When it resolves nothing of the swarm runs any more. */
+  async stop(reason: string): Promise<void> {
+    this.#stop.abort();
+    for (const connection of this.#connections.values()) connection.close(reason);
+    await Promise.all(this.#running);
+  }
+
+  #receivePort(connection: ConnectionId): ReceivePort {
+    return {
+      onMessage: (message) => this.#dispatch({ type: "message", connection, message }),
+      requested: (first) => this.#engine.requested(connection, first),
+      onArrived: (first, bytes) => this.#dispatch({ type: "arrived", connection, first, bytes }),
+      onBadPart: (run, part) => this.#dispatch({ type: "bad", connection, run, part }),
+    };
+  }
+
+  #sendPort(connection: ConnectionId): SendPort {
+    return {
+      source: () => this.#source,
+      onServed: (run, bytes) => this.#dispatch({ type: "served", connection, run, bytes }),
+      onUnreadable: (_run, cause) => this.#fail(cause),
+    };
+  }
+
+  /** A verified run reaches the store. Only from here on it counts as received: what a broken pipeline loses before is
+   * still owed by the connection, and asked of another. */
+  async #settle(connection: ConnectionId, verified: VerifiedRun): Promise<void> {
+    const { run } = verified;
+    const isWanted = this.#engine.isWanted(run);
+    this.#dispatch({ type: "verified", connection, run });
+    if (!isWanted || this.#options.store === undefined) return;
+    try {
+      await this.#options.store.write(verified);
+    } catch (cause) {
+      this.#fail(cause);
+      throw cause;
+    }
+    this.#dispatch({ type: "written", run });
+  }
+
+  async #runConnection(id: ConnectionId, connection: Connection): Promise<void> {
+    const reason = await connection.run();
+    this.#connections.delete(id);
+    this.#dispatch({ type: "left", connection: id, reason });
+  }
+
+  async #tick(): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      this.#dispatch({ type: "tick" });
+      await this.#context.clock.sleep(TICK_MS, { signal }).catch(() => undefined);
+    }
+  }
+
+  #dispatch(event: SwarmEvent): void {
+    for (const effect of this.#engine.handle(event, this.#context.clock.monotonic()))
+      this.#carryOut(effect);
+  }
+
+  #carryOut(effect: SwarmEffect): void {
+    switch (effect.type) {
+      case "dial":
+        if (!this.#stop.signal.aborted)
+          this.#track(this.#context.dial(this, effect.address, this.#stop.signal));
+        return;
+      case "report":
+        this.#report(effect);
+        return;
+      case "complete":
+        this.#complete.resolve();
+        this.#announcing.complete();
+        return;
+      case "suspect":
+        this.#fail(suspectError(effect.part));
+        return;
+      default:
+        this.#carryOutOn(effect);
+    }
+  }
+
+  #carryOutOn(
+    effect: Extract<SwarmEffect, { readonly type: "send" | "serve" | "unserve" | "close" }>,
+  ): void {
+    const connection = this.#connections.get(effect.connection);
+    if (connection === undefined) return;
+    switch (effect.type) {
+      case "send":
+        connection.tell(effect.message);
+        return;
+      case "serve":
+        connection.serve(effect.run);
+        return;
+      case "unserve":
+        if (!connection.unserve(effect.run)) return;
+        this.#dispatch({
+          type: "served",
+          connection: effect.connection,
+          run: effect.run,
+          bytes: 0,
+        });
+        return;
+      case "close":
+        connection.close(effect.reason);
+        return;
+      default:
+        effect satisfies never;
+    }
+  }
+
+  #report({ event, address, reason }: Extract<SwarmEffect, { readonly type: "report" }>): void {
+    const peer = formatAddress(address);
+    const fields = reason === undefined ? { peer } : { peer, reason };
+    if (event === "banned") this.#context.log.warn("A peer was banned", fields);
+    else this.#context.log.debug(`A peer ${event}`, fields);
+    this.#options.emit?.({
+      type: "peer",
+      event,
+      address: peer,
+      ...(reason === undefined ? {} : { reason }),
+    });
+  }
+
+  #fail(cause: unknown): void {
+    this.#complete.reject(cause);
+    this.#onFailure?.(cause);
+  }
+
+  #track(running: Promise<void>): void {
+    const tracked = running.finally(() => this.#running.delete(tracked));
+    this.#running.add(tracked);
+  }
+}
+
+function suspectError(part: PartIndex): IntegrityError {
+  const state = "several peers sent it wrong, so the torrent or this machine's memory is wrong";
+  return new IntegrityError("part_mismatch", `Cannot get part ${part}: ${state}`);
+}
