@@ -10,8 +10,8 @@ import {
   TransportError,
   UsageError,
 } from "../errors.ts";
-import { RESULTS, type Result } from "../events.ts";
 import { printable } from "../printable.ts";
+import { RESULTS, type Result } from "../result.ts";
 
 /** What each result is to the shell. */
 export const EXIT_CODES: Readonly<Record<Result, number>> = Object.freeze({

@@ -1,12 +1,6 @@
 import type { Clock } from "../clock.ts";
-import type {
-  OutputEvent,
-  PeerEvents,
-  Result,
-  Totals,
-  TransferProgress,
-  WaitingEvent,
-} from "../events.ts";
+import type { OutputEvent, PeerEvents, Totals, TransferProgress, WaitingEvent } from "../events.ts";
+import type { Result } from "../result.ts";
 import { EXIT_CODES, type Exit, isFailure, toExit } from "./exit-codes.ts";
 import { MovingRate } from "./rate.ts";
 import { StallWatch } from "./stall.ts";

@@ -24,7 +24,7 @@ export async function verify(
   context.report.emit({ type: "torrent", ...facts });
   const { good, fileBytes } = await hash(context, torrent, file);
   const badParts = Array.from(good.runs(false), ([first, count]) => ({ first, count }));
-  const complete = good.isFull;
+  const complete = good.isFull && fileBytes === facts.size;
   context.report.emit({
     type: "verified",
     ...facts,

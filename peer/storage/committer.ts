@@ -1,8 +1,8 @@
 import { Bitfield } from "../../protocol/bitfield.ts";
 import type { Geometry, PartRun } from "../../protocol/geometry.ts";
 import type { Clock } from "../clock.ts";
+import { addAll, addRun, removeAll } from "./bits.ts";
 import type { DiskFile } from "./disk.ts";
-import { addAll } from "./recover.ts";
 import { type Journal, toSavedFile } from "./resume.ts";
 
 /** Turns parts that were written into parts that are had: first their bytes are synced, then the bitmap says so, never
@@ -86,9 +86,7 @@ export class Committer {
   retract(parts: Bitfield): Promise<void> {
     return this.#afterRunning(async () => {
       const have = this.#have.copy();
-      for (const [first, count] of parts.runs(true)) {
-        for (let at = first; at < first + count; at++) have.clear(at);
-      }
+      removeAll(have, parts);
       this.#have = have;
       await this.#save({ isClean: false, last: new Bitfield(have.length) });
     });
@@ -143,9 +141,7 @@ export class Committer {
       for (const run of runs) this.#journal.forget(run);
       throw cause;
     }
-    for (const run of runs) {
-      for (const part of this.#geometry.partsOf(run)) last.set(part);
-    }
+    for (const { first, count } of runs) addRun(last, first, count);
     const have = this.#have.copy();
     addAll(have, last);
     this.#have = have;

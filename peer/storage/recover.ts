@@ -3,6 +3,7 @@ import type { Geometry } from "../../protocol/geometry.ts";
 import type { Torrent } from "../../protocol/torrent.ts";
 import type { Random } from "../clock.ts";
 import type { BitmapDoubt, SavedBitmap } from "./bitmap-file.ts";
+import { addAll, removeAll } from "./bits.ts";
 import type { DiskFile, FileFacts } from "./disk.ts";
 import { intendedParts, type LoadedJournal } from "./resume.ts";
 import { bytesOf, verifyFile } from "./verify-file.ts";
@@ -101,28 +102,19 @@ async function hashSome(
 ): Promise<Recovery | undefined> {
   const parts = new Bitfield(torrent.geometry.partCount);
   intendedParts(torrent, options.intent, parts);
-  for (const [first, count] of bitmap.have.runs(true)) {
-    for (let at = first; at < first + count; at++) parts.clear(at);
-  }
+  removeAll(parts, bitmap.have);
   addAll(parts, bitmap.last);
   for (const part of sample(torrent.geometry, bitmap.have, options.random)) parts.set(part);
   const proven = await verifyFile(torrent, file, { parts, signal: options.signal });
-  for (const [first, count] of parts.runs(true)) {
-    for (let at = first; at < first + count; at++) {
-      if (bitmap.have.has(at) && !proven.has(at)) return undefined;
-    }
+  const wrong = parts.copy();
+  removeAll(wrong, proven);
+  for (let at = wrong.next(true, 0); at !== undefined; at = wrong.next(true, at + 1)) {
+    if (bitmap.have.has(at)) return undefined;
   }
   const have = bitmap.have.copy();
   addAll(have, proven);
   const bytesHashed = bytesOf(torrent.geometry, parts);
   return { reason: "unclean", bytesHashed, have, proven };
-}
-
-/** Sets in `into` every bit that `bits` has. */
-export function addAll(into: Bitfield, bits: Bitfield): void {
-  for (const [first, count] of bits.runs(true)) {
-    for (let at = first; at < first + count; at++) into.set(at);
-  }
 }
 
 /** @returns some of the parts that are had, drawn evenly */

@@ -11,6 +11,7 @@ import {
   encodeBitmap,
   type SavedBitmap,
 } from "./bitmap-file.ts";
+import { addRun } from "./bits.ts";
 import type { Disk, DiskFile } from "./disk.ts";
 import type { FileIdentity } from "./identity.ts";
 import { readSmall, writeAtomic } from "./small-file.ts";
@@ -181,12 +182,13 @@ export class Journal {
   }
 }
 
-/** @returns the parts of the spans that the intent names */
+/** Adds the parts of the spans that the intent names. */
 export function intendedParts(torrent: Torrent, intent: Uint8Array, into: Bitfield): void {
   const { geometry } = torrent;
   for (const span of geometry.spans()) {
     if (((intent[span >> 3] ?? 0) & (0x80 >> (span & 7))) === 0) continue;
-    for (const part of geometry.partsOf(geometry.spanRun(span))) into.set(part);
+    const { first, count } = geometry.spanRun(span);
+    addRun(into, first, count);
   }
 }
 

@@ -4,6 +4,7 @@ import type { PartRun } from "../../protocol/geometry.ts";
 import type { Torrent } from "../../protocol/torrent.ts";
 import type { Clock } from "../clock.ts";
 import { IntegrityError, StorageError } from "../errors.ts";
+import { addRun, removeAll } from "./bits.ts";
 import type { Committer } from "./committer.ts";
 import type { Disk, DiskFile } from "./disk.ts";
 import { isSameFile } from "./identity.ts";
@@ -105,7 +106,7 @@ export class SparseFile implements PartStore, AsyncDisposable {
     assert(given === length, "A run's chunks are together exactly its bytes");
     journal.intend(run);
     await writeFully(file, chunks, offset);
-    for (const part of torrent.geometry.partsOf(run)) this.#proven.set(part);
+    addRun(this.#proven, run.first, run.count);
     committer.wrote(run);
   }
 
@@ -158,9 +159,9 @@ export class SparseFile implements PartStore, AsyncDisposable {
       );
     }
     const believed = Bitfield.full(partCount);
-    remove(believed, this.#proven);
+    removeAll(believed, this.#proven);
     const wrong = believed.copy();
-    remove(wrong, await verifyFile(torrent, file, { parts: believed }));
+    removeAll(wrong, await verifyFile(torrent, file, { parts: believed }));
     if (wrong.isEmpty) return;
     await committer.retract(wrong);
     throw new IntegrityError(
@@ -185,19 +186,13 @@ export class SparseFile implements PartStore, AsyncDisposable {
       if (before === "open") await committer.finish();
     } finally {
       committer.stop();
-      await journal.close();
-      await file.close();
+      // Their bytes are synced or given up by now: nothing that closing might report matters more than the lock.
+      await Promise.allSettled([journal.close(), file.close()]);
       await lock.release();
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
-  }
-}
-
-function remove(from: Bitfield, bits: Bitfield): void {
-  for (const [first, count] of bits.runs(true)) {
-    for (let at = first; at < first + count; at++) from.clear(at);
   }
 }

@@ -1,0 +1,44 @@
+/** What a transfer bench needs of a program that moves files, ours or another's. */
+
+/** A place to work in, and the file to be moved. */
+export interface Scene {
+  /** Empty at the start, removed at the end. */
+  readonly directory: string;
+  /** The file that the seeder has. */
+  readonly file: string;
+  readonly fileBytes: number;
+  /** Bytes a part is to have. */
+  readonly partBytes: number;
+}
+
+/** A process that was started. */
+export interface Started {
+  readonly pid: number;
+  /** Settles when it is over. */
+  readonly exited: Promise<unknown>;
+  stop(): Promise<void>;
+}
+
+export interface Leecher extends Started {
+  /** Resolves when the file is there, complete and verified as far as the program does that. */
+  readonly done: Promise<void>;
+  /** Where the file is then. */
+  readonly target: string;
+}
+
+/** A seeder that is ready to be asked. */
+export interface Swarm {
+  readonly seeder: Started;
+  /** Starts the n-th leecher, counted from 1. */
+  startLeecher(n: number): Leecher;
+  stop(): Promise<void>;
+}
+
+export interface Client {
+  readonly name: string;
+  /** How it was set up, for the table's reader. */
+  readonly settings: string;
+  /** @returns undefined when it is not installed here */
+  version(): Promise<string | undefined>;
+  start(scene: Scene): Promise<Swarm>;
+}
