@@ -80,7 +80,7 @@ export class FrameDecoder {
   bodyBytesMax: number;
   #head: Uint8Array = new Uint8Array(0);
   #payloadLeft = 0;
-  #bitmap: { readonly message: BitmapMessage; readonly chunks: Uint8Array[] } | undefined;
+  #bitmap: { readonly message: BitmapMessage; bits: Uint8Array; bytes: number } | undefined;
 
   constructor(options: { readonly bodyBytesMax?: number } = {}) {
     this.bodyBytesMax = options.bodyBytesMax ?? BODY_BYTES_MAX;
@@ -122,7 +122,7 @@ export class FrameDecoder {
     const headBytes =
       sizes === undefined ? Number.POSITIVE_INFINITY : FRAME_PREFIX_BYTES + sizes.headerBytes;
     if (sizes === undefined || seen.length < headBytes) {
-      this.#head = seen.slice();
+      this.#head = new Uint8Array(seen);
       return undefined;
     }
     this.#head = new Uint8Array(0);
@@ -172,7 +172,8 @@ export class FrameDecoder {
     }
     this.#payloadLeft = payloadBytes;
     if (message.type === "data") yield { type: "data", data: message, payloadBytes };
-    else if (message.type === "bitmap" && mustCarry) this.#bitmap = { message, chunks: [] };
+    else if (message.type === "bitmap" && mustCarry)
+      this.#bitmap = { message, bits: new Uint8Array(0), bytes: 0 };
     else yield { type: "message", message };
   }
 
@@ -182,11 +183,14 @@ export class FrameDecoder {
       yield { type: "payload", chunk, bytesLeft: this.#payloadLeft };
       return;
     }
-    this.#bitmap.chunks.push(chunk.slice());
+    const bitmap = this.#bitmap;
+    bitmap.bits = withRoom(bitmap.bits, bitmap.bytes + chunk.length);
+    bitmap.bits.set(chunk, bitmap.bytes);
+    bitmap.bytes += chunk.length;
     if (this.#payloadLeft > 0) return;
-    const { message, chunks } = this.#bitmap;
     this.#bitmap = undefined;
-    yield { type: "message", message: { ...message, bits: join(chunks) } };
+    const bits = bitmap.bits.subarray(0, bitmap.bytes);
+    yield { type: "message", message: { ...bitmap.message, bits } };
   }
 }
 
@@ -198,4 +202,12 @@ function join(chunks: readonly Uint8Array[]): Uint8Array {
     at += chunk.length;
   }
   return joined;
+}
+
+/** Grows by what came, doubling: neither an announced length nor tiny pieces cost more than the bytes themselves. */
+function withRoom(bytes: Uint8Array, bytesNeeded: number): Uint8Array {
+  if (bytesNeeded <= bytes.length) return bytes;
+  const larger = new Uint8Array(Math.max(bytesNeeded, 2 * bytes.length));
+  larger.set(bytes);
+  return larger;
 }

@@ -23,6 +23,9 @@ const HEADER_SCAN: ScanLimits = {
   binaryBytesMax: 64,
 };
 
+/** Largest number that a message may carry. */
+const UINT_MAX = 2 ** 32 - 1;
+
 const packr = new Packr({ useRecords: false, moreTypes: false, int64AsType: "number" });
 
 /** @returns the header of a message; the payload of `bitmap` (its bits) and of `data` is sent after it */
@@ -100,7 +103,7 @@ const PARSERS: Readonly<
   hello: { fieldCount: 6, parse: parseHello },
   proof: {
     fieldCount: 1,
-    parse: ([mac]) => (isBytes(mac, 32) ? { type: "proof", mac: mac.slice() } : undefined),
+    parse: ([mac]) => (isBytes(mac, 32) ? { type: "proof", mac: new Uint8Array(mac) } : undefined),
   },
   bitmap: { fieldCount: 1, parse: parseBitmap },
   have: { fieldCount: 2, parse: (fields) => parseRun("have", fields) },
@@ -127,7 +130,7 @@ const PARSER_BY_CODE = new Map(
 
 function parseMessage(value: unknown): Message {
   const [code, ...fields]: unknown[] = Array.isArray(value) ? value : [];
-  const parser = PARSER_BY_CODE.get(Number(code));
+  const parser = isCount(code) ? PARSER_BY_CODE.get(code) : undefined;
   const message = parser?.fieldCount === fields.length ? parser.parse(fields) : undefined;
   if (message === undefined)
     throw new ProtocolError("bad_message", "Cannot read frame: no such message, or wrong fields");
@@ -149,9 +152,9 @@ function parseHello([version, nonce, swarm, peerId, listenPort, features]: Field
   return {
     type: "hello",
     version,
-    nonce: nonce.slice(),
-    swarm: swarm.slice(),
-    peerId: peerId.slice(),
+    nonce: new Uint8Array(nonce),
+    swarm: new Uint8Array(swarm),
+    peerId: new Uint8Array(peerId),
     listenPort,
     features,
   };
@@ -187,8 +190,9 @@ function parsePeers([list]: Fields): PeersMessage | undefined {
   return { type: "peers", peers };
 }
 
+/** Whatever is above 32 bits has no integer form in our msgpack, but a float's. */
 function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && Number(value) >= 0;
+  return Number.isInteger(value) && Number(value) >= 0 && Number(value) <= UINT_MAX;
 }
 
 function isBytes(value: unknown, length: number): value is Uint8Array {

@@ -1,6 +1,7 @@
 import { TorrentError } from "./errors.ts";
 
-/** Looks at JSON before it is parsed, for what JSON.parse lets pass: nesting without end and keys that come twice.
+/** Looks at JSON before it is parsed, for what JSON.parse lets pass: nesting without end, keys that come twice, and so many
+ * values that the objects made of them would take many times the file's size in memory.
  * It does not check the grammar; JSON.parse does that afterwards. */
 
 const QUOTE = 0x22;
@@ -18,38 +19,38 @@ interface OpenValue {
   expectsKey: boolean;
 }
 
+export interface JsonLimits {
+  /** Deepest nesting allowed; the outermost value has depth 1. */
+  readonly depthMax: number;
+  /** Most commas and lists and objects together: never less than the values in lists and objects. */
+  readonly valuesMax: number;
+}
+
 /** @param bytes UTF-8 without a byte order mark
- * @param options.depthMax deepest nesting allowed; the outermost value has depth 1
- * @throws {TorrentError} too_deep, duplicate_key, bad_json (a string without end, or a close without an open) */
-export function scanJson(bytes: Uint8Array, options: { readonly depthMax: number }): void {
+ * @throws {TorrentError} too_deep, duplicate_key, too_many_parts, bad_json (a string without end, or a close without an open) */
+export function scanJson(bytes: Uint8Array, limits: JsonLimits): void {
   const open: OpenValue[] = [];
+  let values = 0;
   for (let at = 0; at < bytes.length; at++) {
-    switch (bytes[at]) {
+    const byte = bytes[at];
+    switch (byte) {
       case QUOTE: {
         const end = endOfString(bytes, at);
-        noteKey(open.at(-1), bytes.subarray(at, end + 1));
+        noteKey(open.at(-1), bytes, { start: at, end: end + 1 });
         at = end;
         break;
       }
       case OPEN_OBJECT:
       case OPEN_ARRAY:
-        if (open.length === options.depthMax) {
-          throw new TorrentError(
-            "too_deep",
-            `Cannot read torrent: nested deeper than ${options.depthMax}`,
-          );
-        }
-        open.push(
-          bytes[at] === OPEN_OBJECT
-            ? { keys: new Set(), expectsKey: true }
-            : { keys: undefined, expectsKey: false },
-        );
+        values = countValue(values, limits);
+        openValue(open, { isObject: byte === OPEN_OBJECT, limits });
         break;
       case CLOSE_OBJECT:
       case CLOSE_ARRAY:
-        if (open.pop() === undefined) throw badJson("closes what was not opened");
+        closeValue(open);
         break;
       case COMMA:
+        values = countValue(values, limits);
         expectKey(open.at(-1), true);
         break;
       case COLON:
@@ -60,13 +61,45 @@ export function scanJson(bytes: Uint8Array, options: { readonly depthMax: number
   }
 }
 
+function openValue(
+  open: OpenValue[],
+  { isObject, limits }: { readonly isObject: boolean; readonly limits: JsonLimits },
+): void {
+  if (open.length === limits.depthMax) {
+    throw new TorrentError(
+      "too_deep",
+      `Cannot read torrent: nested deeper than ${limits.depthMax}`,
+    );
+  }
+  open.push({ keys: isObject ? new Set() : undefined, expectsKey: isObject });
+}
+
+function closeValue(open: OpenValue[]): void {
+  if (open.pop() === undefined) throw badJson("closes what was not opened");
+}
+
+function countValue(values: number, limits: JsonLimits): number {
+  if (values === limits.valuesMax) {
+    throw new TorrentError(
+      "too_many_parts",
+      `Cannot read torrent: it holds more than ${limits.valuesMax} values`,
+    );
+  }
+  return values + 1;
+}
+
 function expectKey(value: OpenValue | undefined, isExpected: boolean): void {
   if (value?.keys !== undefined) value.expectsKey = isExpected;
 }
 
-function noteKey(value: OpenValue | undefined, quoted: Uint8Array): void {
+/** Most strings are digests in a list: no view is made of those. */
+function noteKey(
+  value: OpenValue | undefined,
+  bytes: Uint8Array,
+  { start, end }: { readonly start: number; readonly end: number },
+): void {
   if (value?.keys === undefined || !value.expectsKey) return;
-  const key = decodeString(quoted);
+  const key = decodeString(bytes.subarray(start, end));
   if (value.keys.has(key)) {
     throw new TorrentError(
       "duplicate_key",

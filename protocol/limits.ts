@@ -15,6 +15,8 @@ export const FILE_BYTES_MAX = 2 ** 44;
 export const PART_BYTES_MAX = 16 * MIB;
 /** Most parts a torrent may have. */
 export const PARTS_MAX = 1_048_576;
+/** Most values in a torrent's JSON: its parts, and room for everything else. */
+export const TORRENT_VALUES_MAX = PARTS_MAX + 4096;
 /** Deepest nesting of a torrent's JSON. */
 export const TORRENT_DEPTH_MAX = 4;
 /** Longest `Name`, in UTF-16 units. */
@@ -51,7 +53,7 @@ export const PEERS_PER_MESSAGE_MAX = 50;
 /** Bits carried by one `bitmap` frame: the payload's limit in bits, more than the most parts. */
 export const BITMAP_BITS_MAX = PAYLOAD_BYTES_MAX * 8;
 /** Longest reason of `refuse` and `bye`, in bytes of UTF-8. */
-export const REASON_BYTES_MAX = 64;
+export const REASON_BYTES_MAX = 255;
 
 // What one process holds (SECURITY: every product is finite).
 

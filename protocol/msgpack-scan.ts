@@ -1,14 +1,14 @@
 /** Limits of one msgpack value taken from the network: counts are items, sizes are bytes. */
 export interface ScanLimits {
-  /** Deepest nesting; a value that is no list and no map has depth 0. */
+  /** Deepest nesting; a value that is no list has depth 0. */
   readonly depthMax: number;
-  /** Most values altogether, the outermost and every key counted. */
+  /** Most values altogether, the outermost counted. */
   readonly itemsMax: number;
   readonly stringBytesMax: number;
   readonly binaryBytesMax: number;
 }
 
-type Kind = "string" | "binary" | "array" | "map" | "scalar";
+type Kind = "string" | "binary" | "array" | "scalar";
 
 /** What a first byte announces: its length stands in the byte itself (`fixed`) or in the `lengthBytes` after it. */
 interface Shape {
@@ -19,8 +19,9 @@ interface Shape {
 
 /** Says whether `bytes` is exactly one msgpack value within the limits, without decoding anything.
  *
- * Refuses extension types, the unused code 0xc1, truncated input and trailing bytes, so a decoder that runs after it
- * never sees records, dates, regular expressions, bombs or deep nesting. What the input says of itself costs no memory. */
+ * Refuses maps (no message has one, and msgpackr throws at some keys), extension types, the unused code 0xc1, truncated
+ * input and trailing bytes, so a decoder that runs after it never sees records, dates, regular expressions, bombs or deep
+ * nesting. What the input says of itself costs no memory. */
 export function isPlainMsgpack(bytes: Uint8Array, limits: ScanLimits): boolean {
   const scan = new Scan(bytes, limits);
   return scan.skipValue(0) && scan.isAtEnd;
@@ -54,7 +55,7 @@ class Scan {
     if (length > capOf(shape.kind, this.#limits) || length > this.#bytes.length - this.#at) {
       return false;
     }
-    if (shape.kind === "array" || shape.kind === "map") return this.#skipInside(length, depth + 1);
+    if (shape.kind === "array") return this.#skipInside(length, depth + 1);
     this.#at += length;
     return true;
   }
@@ -70,14 +71,14 @@ class Scan {
 
 const UNUSED_CODE = 0xc1;
 
-/** @returns bytes of a string, binary or scalar; values inside a list or map; Infinity when the input ends before */
+/** @returns bytes of a string, binary or scalar; values inside a list; Infinity when the input ends before */
 function lengthOf(shape: Shape, bytes: Uint8Array, start: number): number {
   if (start + shape.lengthBytes > bytes.length) return Number.POSITIVE_INFINITY;
   let length = shape.fixed;
   for (let at = start; at < start + shape.lengthBytes; at++) {
     length = length * 256 + (bytes[at] ?? 0);
   }
-  return shape.kind === "map" ? length * 2 : length;
+  return length;
 }
 
 function capOf(kind: Kind, limits: ScanLimits): number {
@@ -87,7 +88,6 @@ function capOf(kind: Kind, limits: ScanLimits): number {
     case "binary":
       return limits.binaryBytesMax;
     case "array":
-    case "map":
       return limits.itemsMax;
     case "scalar":
       return 8;
@@ -105,7 +105,7 @@ const SHAPES: readonly (Shape | undefined)[] = Array.from({ length: 256 }, (_, c
 
 function shapeOf(code: number): Shape | undefined {
   if (code < 0x80 || code >= 0xe0) return NOTHING_FOLLOWS;
-  if (code < 0x90) return { kind: "map", lengthBytes: 0, fixed: code & 0x0f };
+  if (code < 0x90) return undefined; // short maps
   if (code < 0xa0) return { kind: "array", lengthBytes: 0, fixed: code & 0x0f };
   if (code < 0xc0) return { kind: "string", lengthBytes: 0, fixed: code & 0x1f };
   return longShapeOf(code);
@@ -142,10 +142,7 @@ function longShapeOf(code: number): Shape | undefined {
     case 0xdc:
     case 0xdd:
       return sized("array", code - 0xdc + 1);
-    case 0xde:
-    case 0xdf:
-      return sized("map", code - 0xde + 1);
-    default: // 0xc1 and every extension type
+    default: // 0xc1, long maps and every extension type
       return undefined;
   }
 }

@@ -16,6 +16,7 @@ import {
   PARTS_MAX,
   TORRENT_BYTES_MAX,
   TORRENT_DEPTH_MAX,
+  TORRENT_VALUES_MAX,
   TRACKER_URL_CHARS_MAX,
   TRACKERS_MAX,
 } from "./limits.ts";
@@ -50,6 +51,7 @@ export interface Torrent {
 export type TorrentFields = Omit<Torrent, "digest">;
 
 const LABEL = new TextEncoder().encode("p2p torrent v1");
+const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
 const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
 
 /** @returns the torrent with its digest
@@ -122,11 +124,19 @@ function parseJson(bytes: Uint8Array): unknown {
   }
   const hasMark = BYTE_ORDER_MARK.every((byte, at) => bytes[at] === byte);
   const content = hasMark ? bytes.subarray(BYTE_ORDER_MARK.length) : bytes;
-  scanJson(content, { depthMax: TORRENT_DEPTH_MAX });
+  const text = parseText(content);
+  scanJson(content, { depthMax: TORRENT_DEPTH_MAX, valuesMax: TORRENT_VALUES_MAX });
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(content));
+    return JSON.parse(text);
   } catch (cause) {
-    if (cause instanceof SyntaxError) throw refuse("bad_json", "not JSON", cause);
+    throw refuse("bad_json", "not JSON", cause);
+  }
+}
+
+function parseText(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (cause) {
     throw refuse("bad_encoding", "not UTF-8", cause);
   }
 }
@@ -228,7 +238,7 @@ function parseName(name: unknown): string | undefined {
     name.length <= NAME_CHARS_MAX &&
     name !== "." &&
     name !== ".." &&
-    !/[/\\\p{Cc}\p{Bidi_Control}]/u.test(name);
+    !/[/\\\p{Cc}\p{Cs}\p{Bidi_Control}]/u.test(name);
   if (!isUsable) throw refuse("bad_name", "Name is no plain file name");
   return name;
 }
@@ -247,16 +257,17 @@ function parseTrackers(trackers: unknown): readonly string[] {
 
 /** @returns whether the text is an absolute http or https URL that a torrent may name */
 export function isTrackerUrl(text: unknown): text is string {
-  if (typeof text !== "string" || text.length > TRACKER_URL_CHARS_MAX || !URL.canParse(text))
+  // A URL parser drops white space and control characters in silence; who prints the text would not.
+  if (typeof text !== "string" || text.length > TRACKER_URL_CHARS_MAX || /[\s\p{Cc}]/u.test(text))
     return false;
-  return ["http:", "https:"].includes(new URL(text).protocol);
+  return URL.canParse(text) && ["http:", "https:"].includes(new URL(text).protocol);
 }
 
 function parseCreated(created: unknown): string | undefined {
   if (created === undefined) return undefined;
   const isUsable =
-    typeof created === "string" && created.length <= 64 && Number.isFinite(Date.parse(created));
-  if (!isUsable) throw refuse("bad_created", "Created is no date");
+    typeof created === "string" && RFC_3339.test(created) && Number.isFinite(Date.parse(created));
+  if (!isUsable) throw refuse("bad_created", "Created is no RFC 3339 date and time");
   return created;
 }
 

@@ -8,7 +8,7 @@ import type { Disk, DiskFile } from "./disk.ts";
 import { acquireLock, type Lock } from "./lock.ts";
 import { type Recovery, recover } from "./recover.ts";
 import { Journal, type LoadedJournal, targetKey, toSavedFile } from "./resume.ts";
-import { SparseFile } from "./sparse-file.ts";
+import { SparseFile, WORK_MODE } from "./sparse-file.ts";
 import { existsError, lookAtTarget, resolveTarget, type Target } from "./target.ts";
 import { bytesOf } from "./verify-file.ts";
 
@@ -81,6 +81,7 @@ async function prepare(
   if (before.kind !== "file") {
     throw new StorageError("not_a_file", `Cannot write ${target.workPath}: it is no regular file`);
   }
+  if (before.identity.size > 0n) await file.chmod(WORK_MODE);
   const loaded = await journal.load();
   const recovery = await recover(torrent, file, loaded, options);
   if (isForeign(before.allocatedBytes, loaded, recovery) && !options.overwrite) {

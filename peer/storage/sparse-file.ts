@@ -17,14 +17,15 @@ import type { VerifiedFile } from "./seed-file.ts";
 import { settledIdentity } from "./settled-identity.ts";
 import { Slots } from "./slots.ts";
 import { writeFully } from "./small-file.ts";
-import type { PartStore, VerifiedRun } from "./store.ts";
+import type { PartStore, PublishOptions, VerifiedRun } from "./store.ts";
 import { publishWork, type Target } from "./target.ts";
 import { verifyFile } from "./verify-file.ts";
 
 /** Writes under way at once, over all connections. */
 const WRITES_IN_FLIGHT_MAX = 8;
 const PUBLISHED_MODE = 0o666;
-const WORK_MODE = 0o600;
+/** While it is made, a file is its owner's alone. */
+export const WORK_MODE = 0o600;
 
 /** What a SparseFile is made of, all of it opened already and released by it. */
 export interface SparseFileParts {
@@ -50,6 +51,7 @@ export class SparseFile implements PartStore, AsyncDisposable {
   readonly #proven: Bitfield;
   readonly #slots = new Slots(WRITES_IN_FLIGHT_MAX);
   readonly #inFlight = new Set<Promise<void>>();
+  #publishing: Promise<void> | undefined;
   #state: "open" | "published" | "closed" = "open";
 
   constructor(parts: SparseFileParts) {
@@ -118,13 +120,22 @@ export class SparseFile implements PartStore, AsyncDisposable {
     await this.#parts.committer.commit();
   }
 
-  async publish(): Promise<void> {
+  async publish(options: PublishOptions = {}): Promise<void> {
+    this.#publishing ??= this.#publish(options);
+    try {
+      await this.#publishing;
+    } finally {
+      this.#publishing = undefined;
+    }
+  }
+
+  async #publish(options: PublishOptions): Promise<void> {
     if (this.#state === "published") return;
     const { disk, file, journal, committer, target, overwrite } = this.#parts;
     await this.#settle();
     await committer.sync();
     assert(committer.have.isFull, "Only a complete file is published");
-    await this.#prove();
+    await this.#prove(options);
     const onDisk = await disk.facts(target.workPath);
     const { identity } = await file.facts();
     if (onDisk === undefined || !isSameFile(onDisk.identity, identity)) {
@@ -148,7 +159,7 @@ export class SparseFile implements PartStore, AsyncDisposable {
   }
 
   /** Hashes what was only believed: bytes that another run wrote may have changed since. */
-  async #prove(): Promise<void> {
+  async #prove(options: PublishOptions): Promise<void> {
     const { torrent, file, committer, target } = this.#parts;
     const { partCount, fileBytes } = torrent.geometry;
     const { size } = (await file.facts()).identity;
@@ -161,7 +172,7 @@ export class SparseFile implements PartStore, AsyncDisposable {
     const believed = Bitfield.full(partCount);
     removeAll(believed, this.#proven);
     const wrong = believed.copy();
-    removeAll(wrong, await verifyFile(torrent, file, { parts: believed }));
+    removeAll(wrong, await verifyFile(torrent, file, { ...options, parts: believed }));
     if (wrong.isEmpty) return;
     await committer.retract(wrong);
     throw new IntegrityError(
@@ -174,9 +185,10 @@ export class SparseFile implements PartStore, AsyncDisposable {
     await Promise.allSettled(this.#inFlight);
   }
 
-  /** Saves the progress and lets everything go. Calling it twice does nothing.
+  /** Saves the progress and lets everything go, after the writes and the publishing under way. Calling it twice does nothing.
    * @throws {StorageError} when the progress could not be saved; everything is let go even then */
   async close(): Promise<void> {
+    await Promise.allSettled([this.#publishing]);
     const before = this.#state;
     if (before === "closed") return;
     this.#state = "closed";

@@ -21,6 +21,11 @@ export interface VerifiedRun {
   readonly chunks: readonly Uint8Array[];
 }
 
+export interface PublishOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((bytes: number) => void) | undefined;
+}
+
 /** A download's file while it is made: what is written once is found again after any kill. */
 export interface PartStore extends PartSource {
   /** Parts that stood verified in the file when it was opened. A copy; it does not follow later writes. */
@@ -40,7 +45,11 @@ export interface PartStore extends PartSource {
    * @throws {StorageError} as `write`: the parts since the last commit count as unsaved */
   commit(): Promise<void>;
 
-  /** Proves and publishes the complete file under its name, then removes every trace of the work on it.
-   * @throws {StorageError} exists (the target appeared meanwhile), IntegrityError (a part on disk is not what it was) */
-  publish(): Promise<void>;
+  /** Proves and publishes the complete file under its name, then removes every trace of the work on it. It can be read
+   * from until it is closed. Calling it again after a failure tries again.
+   * @param options.signal ends the proving; once the file is being published nothing stops it
+   * @param options.onProgress is told the bytes proved so far: those that another run wrote
+   * @throws {StorageError} exists (the target appeared meanwhile), not_a_file, changed, no_space, denied, io
+   * @throws {IntegrityError} part_mismatch (a part on disk is not what it was: opened again, it is not had any more) */
+  publish(options?: PublishOptions): Promise<void>;
 }
