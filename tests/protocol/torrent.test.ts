@@ -1,0 +1,181 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { Geometry } from "../../protocol/geometry.ts";
+import { TRACKER_URL_CHARS_MAX } from "../../protocol/limits.ts";
+import {
+  createTorrent,
+  expectedPartDigest,
+  formatTorrent,
+  isTrackerUrl,
+  type Torrent,
+} from "../../protocol/torrent.ts";
+import { testCrypto } from "../support/crypto.ts";
+import { makeTorrent, randomBytes, swarmHash, utf8 } from "../support/fixtures.ts";
+import { corpusBytes, goodTorrents, readTorrent } from "../support/torrent-corpus.ts";
+
+describe("parseTorrent", () => {
+  for (const file of goodTorrents) {
+    test(`parseTorrent reads the good torrent "${file.name}"`, () => {
+      const torrent = readTorrent(corpusBytes(file));
+      // The expected digests were computed by Python's hashlib from SPEC.md §1.2.
+      expect(describeTorrent(torrent)).toEqual(file.expect);
+    });
+  }
+
+  test("parseTorrent reads each part's digest in its place", () => {
+    const torrent = readTorrent(JSON.stringify(fileOf(["00", "aB", "ff"])));
+    const texts = [...torrent.geometry.parts()].map((part) =>
+      expectedPartDigest(torrent, part).toHex(),
+    );
+    expect(texts).toEqual(["00", "ab", "ff"].map((pair) => pair.repeat(32)));
+  });
+
+  test("parseTorrent gives a torrent that cannot be changed afterwards", () => {
+    expect(Object.isFrozen(readTorrent(formatTorrent(makeTorrent())))).toBe(true);
+  });
+});
+
+describe("formatTorrent", () => {
+  test("formatTorrent and parseTorrent are each other's inverse", () => {
+    fc.assert(
+      fc.property(anyTorrent(), (torrent) => {
+        expect(readTorrent(formatTorrent(torrent))).toEqual(torrent);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test("formatTorrent writes the original's four keys, and beside them only what is known", () => {
+    const bare = makeTorrent({ name: undefined, trackers: [], created: undefined });
+    const file = JSON.parse(formatTorrent(bare));
+    expect(Object.keys(file)).toEqual(["FileInfo"]);
+    expect(Object.keys(file.FileInfo)).toEqual(["Size", "PartSize", "Parts", "Hash"]);
+  });
+
+  test("formatTorrent writes one line that ends with a line feed", () => {
+    expect(formatTorrent(makeTorrent({ name: "a b" }))).toMatch(/^[^\n]+\n$/);
+  });
+});
+
+describe("createTorrent", () => {
+  test("createTorrent digests the label, the head, the hash and the parts in that order", () => {
+    const content = randomBytes(3, 700);
+    const torrent = makeTorrent({ content, partBytes: 512, algorithm: "sha1" });
+    const canonical = Buffer.concat([
+      Buffer.from("p2p torrent v1"),
+      Buffer.from("01" + "00000000000002bc" + "00000200", "hex"),
+      Buffer.from("6f1e3a529c4b4d7e8a102b3c4d5e6f70", "hex"),
+      torrent.partDigests,
+    ]);
+    expect(String(torrent.digest)).toBe(testCrypto.sha256(canonical).toHex());
+  });
+
+  test("createTorrent gives another digest when anything of FileInfo differs", () => {
+    const content = randomBytes(4, 512);
+    const other = randomBytes(5, 512);
+    const variants: Torrent[] = [
+      makeTorrent({ content, partBytes: 256 }),
+      makeTorrent({ content, partBytes: 512 }),
+      makeTorrent({ content: content.subarray(0, 511), partBytes: 512 }),
+      makeTorrent({ content: other, partBytes: 256 }),
+      makeTorrent({ content, partBytes: 256, algorithm: "sha1" }),
+      makeTorrent({ content, partBytes: 256, hash: "00000000-0000-4000-8000-000000000000" }),
+    ];
+    expect(new Set(variants.map((torrent) => torrent.digest)).size).toBe(variants.length);
+  });
+
+  test("createTorrent gives the same digest whatever stands beside FileInfo", () => {
+    const digests = [
+      makeTorrent(),
+      makeTorrent({ name: "other" }),
+      makeTorrent({ trackers: [] }),
+      makeTorrent({ created: undefined }),
+    ].map((torrent) => torrent.digest);
+    expect(new Set(digests).size).toBe(1);
+  });
+
+  test("createTorrent asserts that every part has its digest", () => {
+    const make = () =>
+      createTorrent(testCrypto, { ...makeTorrent(), partDigests: new Uint8Array(31) });
+    expect(make).toThrow("Every part has its digest");
+  });
+});
+
+describe("isTrackerUrl", () => {
+  test("isTrackerUrl takes the longest URL and refuses one unit more", () => {
+    const base = "http://t.example/";
+    expect(isTrackerUrl(base.padEnd(TRACKER_URL_CHARS_MAX, "a"))).toBe(true);
+    expect(isTrackerUrl(base.padEnd(TRACKER_URL_CHARS_MAX + 1, "a"))).toBe(false);
+  });
+});
+
+function describeTorrent(torrent: Torrent): object {
+  return {
+    size: torrent.geometry.fileBytes,
+    partSize: torrent.geometry.partBytes,
+    partCount: torrent.geometry.partCount,
+    algorithm: torrent.algorithm,
+    hash: String(torrent.hash),
+    digest: String(torrent.digest),
+    name: torrent.name ?? null,
+    trackers: torrent.trackers,
+    created: torrent.created ?? null,
+  };
+}
+
+function fileOf(pairs: readonly string[]): object {
+  const parts = pairs.map((pair) => pair.repeat(32));
+  return {
+    FileInfo: {
+      Size: pairs.length,
+      PartSize: 1,
+      Parts: parts,
+      Hash: "6f1e3a52-9c4b-4d7e-8a10-2b3c4d5e6f70",
+    },
+  };
+}
+
+function anyTorrent(): fc.Arbitrary<Torrent> {
+  return fc
+    .record({
+      partBytes: fc.oneof(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 2 ** 24 })),
+      partCount: fc.integer({ min: 0, max: 20 }),
+      shortBy: fc.nat(),
+      algorithm: fc.constantFrom("sha1" as const, "sha256" as const),
+      hash: fc.uuid(),
+      seed: fc.integer(),
+      name: fc.option(fc.stringMatching(/^[a-zA-Z0-9 ._\u00e0-\u00ff\u4e00-\u4fff-]{3,80}$/u), {
+        nil: undefined,
+      }),
+      trackers: fc.array(fc.webUrl(), { maxLength: 16 }),
+      created: fc.option(
+        fc.date({ noInvalidDate: true, min: new Date(0), max: new Date("9999-12-31") }),
+        { nil: undefined },
+      ),
+    })
+    .map((draw) => {
+      const fileBytes = Math.max(
+        draw.partCount === 0 ? 0 : (draw.partCount - 1) * draw.partBytes + 1,
+        draw.partCount * draw.partBytes - (draw.shortBy % draw.partBytes),
+      );
+      const geometry = new Geometry({ fileBytes, partBytes: draw.partBytes });
+      // With no parts nothing says which algorithm: the file counts as SHA-256.
+      const algorithm = geometry.partCount === 0 ? "sha256" : draw.algorithm;
+      const digestBytes = algorithm === "sha1" ? 20 : 32;
+      return createTorrent(testCrypto, {
+        hash: swarmHash(draw.hash),
+        algorithm,
+        geometry,
+        partDigests: randomBytes(draw.seed, geometry.partCount * digestBytes),
+        name: draw.name,
+        trackers: draw.trackers,
+        created: draw.created?.toISOString(),
+      });
+    });
+}
+
+test("the corpus of good torrents really covers a byte order mark", () => {
+  const marked = goodTorrents.filter((file) => corpusBytes(file)[0] === 0xef);
+  expect(marked.map((file) => file.name)).toEqual(["byte_order_mark"]);
+  expect(utf8("\ufeff")).toEqual(Uint8Array.of(0xef, 0xbb, 0xbf));
+});
