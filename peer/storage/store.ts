@@ -50,6 +50,6 @@ export interface PartStore extends PartSource {
    * @param options.signal ends the proving; once the file is being published nothing stops it
    * @param options.onProgress is told the bytes proved so far: those that another run wrote
    * @throws {StorageError} exists (the target appeared meanwhile), not_a_file, changed, no_space, denied, io
-   * @throws {IntegrityError} part_mismatch (a part on disk is not what it was: opened again, it is not had any more) */
+   * @throws {IntegrityError} file_mismatch (a part on disk is not what it was: opened again, it is not had any more) */
   publish(options?: PublishOptions): Promise<void>;
 }

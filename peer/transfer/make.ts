@@ -1,8 +1,13 @@
 import { Bitfield } from "../../protocol/bitfield.ts";
 import { Geometry } from "../../protocol/geometry.ts";
 import type { SwarmHash } from "../../protocol/ids.ts";
-import { PART_BYTES_MAX, PARTS_MAX } from "../../protocol/limits.ts";
-import { createTorrent, type PartAlgorithm, type Torrent } from "../../protocol/torrent.ts";
+import { PART_BYTES_MAX, PARTS_MAX, TORRENT_BYTES_MAX } from "../../protocol/limits.ts";
+import {
+  createTorrent,
+  PART_DIGEST_BYTES,
+  type PartAlgorithm,
+  type Torrent,
+} from "../../protocol/torrent.ts";
 import { StorageError, UsageError } from "../errors.ts";
 import { type HashedFile, hashFile } from "../storage/hash-file.ts";
 import { type VerifiedFile, verifySeed } from "../storage/seed-file.ts";
@@ -90,7 +95,7 @@ async function hash(
   if (facts?.kind !== "file")
     throw new StorageError("not_a_file", `Cannot share ${path}: it is no regular file`);
   const fileBytes = Number(facts.identity.size);
-  const geometry = chooseGeometry(fileBytes, request.partSize);
+  const geometry = chooseGeometry(fileBytes, request);
   const { algorithm, signal } = request;
   const hashed = await hashFile(disk, clock, path, {
     algorithm,
@@ -103,11 +108,13 @@ async function hash(
   return { hashed, geometry };
 }
 
-function chooseGeometry(fileBytes: number, partSize: "auto" | number): Geometry {
+function chooseGeometry(fileBytes: number, { partSize, algorithm }: MakeRequest): Geometry {
   const partBytes = partSize === "auto" ? choosePartBytes(fileBytes) : partSize;
   const geometry = new Geometry({ fileBytes, partBytes });
-  if (geometry.partCount <= PARTS_MAX) return geometry;
-  const state = `${geometry.partCount} parts of ${partBytes} bytes, at most ${PARTS_MAX} parts are supported`;
+  const digestsBytes = geometry.partCount * (PART_DIGEST_BYTES[algorithm] * 2 + 3);
+  const isWritable = digestsBytes + TORRENT_REST_BYTES_MAX <= TORRENT_BYTES_MAX;
+  if (geometry.partCount <= PARTS_MAX && isWritable) return geometry;
+  const state = `${geometry.partCount} parts of ${partBytes} bytes, too many for a torrent: choose larger parts`;
   throw new UsageError("bad_argument", `Cannot make the torrent: ${state}`);
 }
 
@@ -145,3 +152,5 @@ async function copy(
 
 const PART_BYTES_AUTO_MIN = 256 * 1024;
 const PARTS_AUTO_MAX = 4000;
+/** All of a torrent file but its digests: names and URLs at their longest. */
+const TORRENT_REST_BYTES_MAX = 64 * 1024;

@@ -7,6 +7,7 @@ import type { Torrent } from "../../protocol/torrent.ts";
 import { IntegrityError } from "../errors.ts";
 import { RunHasher } from "../storage/run-hasher.ts";
 import type { VerifiedRun } from "../storage/store.ts";
+import { ChunkList } from "./chunk-list.ts";
 
 /** The stages of a connection's incoming side, each knowing one thing; transfer/connection.ts strings them together. */
 
@@ -66,13 +67,19 @@ function route(message: ControlMessage | HandshakeMessage, port: ReceivePort): u
   port.onMessage(message);
 }
 
+/** A run of which some bytes are there. */
+interface Arriving {
+  readonly run: PartRun;
+  readonly bytes: number;
+  readonly chunks: ChunkList;
+  arrived: number;
+}
+
 /** Puts the frames of one run together. They come in order, and only what was asked for is taken. */
 class Assembler {
   readonly #geometry: Geometry;
   readonly #port: ReceivePort;
-  #current:
-    | { readonly run: PartRun; readonly bytes: number; arrived: number; chunks: Uint8Array[] }
-    | undefined;
+  #current: Arriving | undefined;
 
   constructor(geometry: Geometry, port: ReceivePort) {
     this.#geometry = geometry;
@@ -89,12 +96,12 @@ class Assembler {
     const current = this.#current;
     if (current === undefined)
       throw new ProtocolError("not_requested", "Cannot take data: none was announced");
-    current.chunks.push(item.chunk);
+    current.chunks.add(item.chunk);
     current.arrived += item.chunk.length;
     this.#port.onArrived(current.run.first, item.chunk.length);
     if (current.arrived < current.bytes) return undefined;
     this.#current = undefined;
-    return { run: current.run, chunks: current.chunks };
+    return { run: current.run, chunks: current.chunks.take() };
   }
 
   #begin({ data, payloadBytes }: DataItem): void {
@@ -104,7 +111,12 @@ class Assembler {
       throw new ProtocolError("not_requested", "Cannot take data: the run was not requested");
     // A run whose sender stopped halfway was refused in between; what came of it is dropped here.
     if (this.#current?.run.first !== run.first || data.offset === 0) {
-      this.#current = { run, bytes: this.#geometry.runRange(run).length, arrived: 0, chunks: [] };
+      this.#current = {
+        run,
+        bytes: this.#geometry.runRange(run).length,
+        arrived: 0,
+        chunks: new ChunkList(),
+      };
     }
     const { bytes, arrived } = this.#current;
     if (data.offset !== arrived || arrived + payloadBytes > bytes) {
