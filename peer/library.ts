@@ -13,7 +13,7 @@ import {
   RECORD_BYTES_MAX,
 } from "./storage/file-record.ts";
 import { type FileIdentity, isSameIdentity } from "./storage/identity.ts";
-import { readProgress, removeJournals } from "./storage/resume.ts";
+import { discardJournal, readProgress, removeJournals } from "./storage/resume.ts";
 import type { VerifiedFile } from "./storage/seed-file.ts";
 import { readSmall, writeAtomic } from "./storage/small-file.ts";
 import { resolveTarget } from "./storage/target.ts";
@@ -118,7 +118,7 @@ export class Library {
     torrent: Torrent,
     file: { readonly path: string; readonly verified?: VerifiedFile | undefined },
   ): Promise<Entry> {
-    const { disk, clock } = this.#dependencies;
+    const { disk, crypto, clock } = this.#dependencies;
     const exists = (await disk.facts(file.path)) !== undefined;
     const path = exists
       ? await disk.realPath(file.path)
@@ -129,6 +129,10 @@ export class Library {
     }
     const record = { path, verified: file.verified, recordedAt: clock.now() };
     await this.#write(this.#recordPath(torrent.digest), formatFileRecord(record));
+    if (file.verified?.parts.isFull) {
+      const location = { journalDir: this.journalDir, torrent, target: path };
+      await discardJournal(disk, crypto, location);
+    }
     return await this.#toEntry(torrent);
   }
 

@@ -56,6 +56,14 @@ export class SocketStreams {
     this.onClosed(undefined);
   }
 
+  /** Lets the socket go without closing it, for TLS to take over; these streams are over.
+   * @returns the socket, which must not be used as it is while something else uses it */
+  detach(): Socket<SocketSlot> {
+    this.#isClosed = true;
+    this.#reader = undefined;
+    return this.#socket;
+  }
+
   /** From the socket's handlers: bytes came. */
   onData(chunk: Uint8Array): void {
     if (this.#reader === undefined) return;

@@ -54,8 +54,17 @@ export async function readProgress(
   crypto: Crypto,
   location: JournalLocation,
 ): Promise<Bitfield | undefined> {
-  const { bitmap } = await new Journal(disk, crypto, location).load();
+  const bitmap = await new Journal(disk, crypto, location).loadBitmap();
   return typeof bitmap === "object" ? bitmap.have : undefined;
+}
+
+/** Removes what a download's journal may have left behind when it was killed right after publishing. */
+export async function discardJournal(
+  disk: Disk,
+  crypto: Crypto,
+  location: JournalLocation,
+): Promise<void> {
+  await new Journal(disk, crypto, location).discard();
 }
 
 /** Removes all journals of a torrent, whatever their targets. */
@@ -93,13 +102,12 @@ export class Journal {
 
   /** Reads what is there. Anything that cannot be read counts as not there: then the parts are hashed. */
   async load(): Promise<LoadedJournal> {
-    const { journalDir, torrent, target } = this.#location;
-    const [bytes, intent, names] = await Promise.all([
-      this.#read(this.#bitmapPath, bitmapFileBytes(torrent)),
+    const { journalDir, target } = this.#location;
+    const [bitmap, intent, names] = await Promise.all([
+      this.loadBitmap(),
       this.#read(this.#intentPath, this.#intent.length),
       this.#disk.list(journalDir),
     ]);
-    const bitmap = bytes === undefined ? undefined : decodeBitmap(this.#crypto, torrent, bytes);
     if (typeof bitmap === "object") this.#generation = bitmap.generation;
     const key = targetKey(this.#crypto, target);
     return {
@@ -107,6 +115,13 @@ export class Journal {
       intent: intent?.length === this.#intent.length ? intent : undefined,
       isKnownTarget: names.some((name) => name.endsWith(`-${key}.bitmap`)),
     };
+  }
+
+  /** Reads only what was last saved. */
+  async loadBitmap(): Promise<LoadedJournal["bitmap"]> {
+    const { torrent } = this.#location;
+    const bytes = await this.#read(this.#bitmapPath, bitmapFileBytes(torrent));
+    return bytes === undefined ? undefined : decodeBitmap(this.#crypto, torrent, bytes);
   }
 
   async #read(path: string, bytesMax: number): Promise<Uint8Array | undefined> {
@@ -176,9 +191,14 @@ export class Journal {
   /** Removes the files: the download is complete. */
   async remove(): Promise<void> {
     await this.close();
+    await this.discard();
+    await this.#disk.syncDirectory(this.#location.journalDir);
+  }
+
+  /** Removes the files without having recorded anything. */
+  async discard(): Promise<void> {
     await this.#disk.unlink(this.#bitmapPath);
     await this.#disk.unlink(this.#intentPath);
-    await this.#disk.syncDirectory(this.#location.journalDir);
   }
 }
 

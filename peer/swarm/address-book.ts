@@ -35,20 +35,12 @@ export class AddressBook {
     return count;
   }
 
+  /** Notes addresses that are new; in a full book a stranger that does not answer makes room. */
   learn(addresses: readonly Address[], source: AddressSource): void {
     for (const address of addresses) {
-      if (this.#entries.size >= ADDRESSES_MAX) return;
-      const key = formatAddress(address);
-      if (this.#entries.has(key)) continue;
-      this.#entries.set(key, {
-        address,
-        source,
-        state: "idle",
-        failures: 0,
-        dialAfterMs: 0,
-        isProven: false,
-        reason: undefined,
-      });
+      if (this.#find(address) !== undefined) continue;
+      if (this.#entries.size >= ADDRESSES_MAX && !this.#dropWorst(isDeadStranger)) return;
+      this.#add(address, source);
     }
   }
 
@@ -58,7 +50,7 @@ export class AddressBook {
     const due = [...this.#entries.values()].filter(
       (entry) => entry.state === "idle" && entry.dialAfterMs <= nowMs,
     );
-    const proven = due.filter((entry) => entry.isProven || entry.source === "user");
+    const proven = due.filter(isTrusted);
     const candidates = proven.length > 0 ? proven : due;
     const entry = candidates[Math.floor(this.#random() * candidates.length)];
     if (entry === undefined || !this.#mayDial(entry, nowMs)) return undefined;
@@ -68,15 +60,15 @@ export class AddressBook {
   }
 
   /** A connection to the address proved itself, whoever dialled. */
-  onJoined(address: Address, connection: ConnectionId): void {
+  onJoined(address: Address, connection: ConnectionId, nowMs: number): void {
     this.learn([address], "exchange");
     const entry = this.#find(address);
     if (entry === undefined || entry.state === "banned") return;
     this.#leaveDialling(entry);
     entry.state = "connected";
     entry.connection = connection;
+    entry.joinedAtMs = nowMs;
     entry.isProven = true;
-    entry.failures = 0;
     entry.reason = undefined;
   }
 
@@ -91,8 +83,10 @@ export class AddressBook {
 
   onLeft(address: Address, connection: ConnectionId, reason: string, nowMs: number): void {
     const entry = this.#find(address);
-    if (entry?.state === "connected" && entry.connection === connection)
-      this.#backOff(entry, reason, nowMs);
+    if (entry?.state !== "connected" || entry.connection !== connection) return;
+    // One that lets us in and leaves at once is not to be called upon in a loop.
+    if (nowMs - entry.joinedAtMs >= STABLE_MS) entry.failures = 0;
+    this.#backOff(entry, reason, nowMs);
   }
 
   onFailed(address: Address, reason: string, nowMs: number): void {
@@ -104,9 +98,7 @@ export class AddressBook {
 
   /** Never again in this swarm. */
   ban(address: Address, reason: string): void {
-    this.learn([address], "exchange");
-    const entry = this.#find(address);
-    if (entry === undefined) return;
+    const entry = this.#find(address) ?? this.#addBanned(address);
     this.#leaveDialling(entry);
     entry.state = "banned";
     entry.reason = reason;
@@ -138,6 +130,42 @@ export class AddressBook {
     return this.#entries.get(formatAddress(address));
   }
 
+  #add(address: Address, source: AddressSource): Entry {
+    const entry: Entry = {
+      address,
+      source,
+      state: "idle",
+      failures: 0,
+      dialAfterMs: 0,
+      joinedAtMs: 0,
+      isProven: false,
+      reason: undefined,
+    };
+    this.#entries.set(formatAddress(address), entry);
+    return entry;
+  }
+
+  /** A ban finds room whatever the book is full of. */
+  #addBanned(address: Address): Entry {
+    if (this.#entries.size >= ADDRESSES_MAX) {
+      const isDropped =
+        this.#dropWorst(isDeadStranger) ||
+        this.#dropWorst((entry) => entry.state === "idle" && !isTrusted(entry));
+      if (!isDropped) this.#dropWorst((entry) => entry.state === "banned");
+    }
+    return this.#add(address, "exchange");
+  }
+
+  /** Forgets the entry that failed most often among those that may go, the oldest of equals.
+   * @returns whether there was one */
+  #dropWorst(mayGo: (entry: Entry) => boolean): boolean {
+    let worst: Entry | undefined;
+    for (const entry of this.#entries.values()) {
+      if (mayGo(entry) && (worst === undefined || entry.failures > worst.failures)) worst = entry;
+    }
+    return worst !== undefined && this.#entries.delete(formatAddress(worst.address));
+  }
+
   #leaveDialling(entry: Entry): void {
     if (entry.state !== "dialling") return;
     this.#dialling--;
@@ -148,14 +176,14 @@ export class AddressBook {
     entry.state = "idle";
     entry.reason = reason;
     entry.failures++;
-    const [firstMs, maxMs] = entry.isProven ? PROVEN_BACKOFF_MS : STRANGER_BACKOFF_MS;
-    const backoffMs = Math.min(firstMs * 2 ** (entry.failures - 1), maxMs);
-    entry.dialAfterMs = nowMs + backoffMs * (0.75 + this.#random() / 2);
+    const { firstMs, factor, maxMs } = isTrusted(entry) ? PROVEN_BACKOFF : STRANGER_BACKOFF;
+    const backoffMs = Math.min(firstMs * factor ** (entry.failures - 1), maxMs);
+    entry.dialAfterMs = nowMs + backoffMs * (1 + this.#random() / 4);
   }
 
   /** A stranger's first dial counts against the minute's budget. */
   #mayDial(entry: Entry, nowMs: number): boolean {
-    if (entry.isProven || entry.failures > 0 || entry.source === "user") return true;
+    if (isTrusted(entry) || entry.failures > 0) return true;
     this.#newDials = this.#newDials.filter((atMs) => atMs > nowMs - 60_000);
     if (this.#newDials.length >= NEW_DIALS_PER_MINUTE_MAX) return false;
     this.#newDials.push(nowMs);
@@ -168,8 +196,10 @@ interface Entry {
   readonly source: AddressSource;
   state: "idle" | "dialling" | "connected" | "banned" | "self";
   connection?: ConnectionId;
+  /** Attempts in a row that came to nothing. */
   failures: number;
   dialAfterMs: number;
+  joinedAtMs: number;
   isProven: boolean;
   reason: string | undefined;
 }
@@ -178,10 +208,21 @@ function isUsable(entry: Entry): boolean {
   return entry.state !== "banned" && entry.state !== "self";
 }
 
+/** It held the torrent once, or the user vouches for it. */
+function isTrusted(entry: Entry): boolean {
+  return entry.isProven || entry.source === "user";
+}
+
+function isDeadStranger(entry: Entry): boolean {
+  return entry.state === "idle" && entry.failures > 0 && !isTrusted(entry);
+}
+
 const ADDRESSES_MAX = 2000;
 const DIALS_AT_ONCE_MAX = 8;
 const NEW_DIALS_PER_MINUTE_MAX = 30;
-/** First and longest wait before an address is dialled again; three attempts in ten minutes for a stranger. */
-const STRANGER_BACKOFF_MS = [10_000, 600_000] as const;
-const PROVEN_BACKOFF_MS = [500, 30_000] as const;
+/** Waits of 10, 80 and then 600 s and a bit: any four attempts at a stranger span more than ten minutes. */
+const STRANGER_BACKOFF = { firstMs: 10_000, factor: 8, maxMs: 600_000 } as const;
+const PROVEN_BACKOFF = { firstMs: 500, factor: 2, maxMs: 30_000 } as const;
 const DUPLICATE_RETRY_MS = 60_000;
+/** A connection that lasted so long was worth making. */
+const STABLE_MS = 30_000;

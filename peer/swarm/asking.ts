@@ -4,6 +4,7 @@ import type { ConnectedPeer } from "./connected-peer.ts";
 import type { ConnectionId, SwarmEffect } from "./messages.ts";
 import type { Picker } from "./picker.ts";
 import type { OpenRequest, RequestLedger } from "./requests.ts";
+import { Unwritten } from "./unwritten.ts";
 
 /** Whom to ask for what, and when to take it back.
  *
@@ -14,8 +15,7 @@ export class Asking {
   readonly #picker: Picker;
   readonly #ledger: RequestLedger;
   readonly #peers: ReadonlyMap<ConnectionId, ConnectedPeer>;
-  /** Bytes that arrived and are not written yet. */
-  unwrittenBytes = 0;
+  readonly unwritten = new Unwritten();
 
   constructor(
     geometry: Geometry,
@@ -87,9 +87,14 @@ export class Asking {
 
   /** Looks after those that owe us and are silent: asked whether they live, freed of what others have, left. */
   *review(nowMs: number): Generator<SwarmEffect> {
-    const isOurFault = this.unwrittenBytes > IN_FLIGHT_BYTES_MAX / 2;
+    // A pipeline whose writes are behind reads nothing, not even a pong.
+    const isOurFault =
+      this.unwritten.bytes > IN_FLIGHT_BYTES_MAX / 2 ||
+      this.unwritten.oldestMs(nowMs) > SLOW_WRITE_MS;
     for (const peer of [...this.#peers.values()]) {
+      if (peer.isLeaving) continue;
       if (isOurFault) {
+        peer.pingedAtMs = undefined;
         peer.heardAtMs = nowMs;
         peer.dataAtMs = nowMs;
       } else yield* this.#reviewPeer(peer, nowMs);
@@ -99,8 +104,11 @@ export class Asking {
   *#reviewPeer(peer: ConnectedPeer, nowMs: number): Generator<SwarmEffect> {
     const owes = this.#owed(peer) > 0;
     const { connection } = peer;
-    if (peer.pingedAtMs !== undefined && nowMs - peer.pingedAtMs > PONG_MS_MAX) {
-      yield { type: "close", connection, reason: "it fell silent" };
+    const noDataMs = owes && this.#peers.size > 1 ? nowMs - peer.dataAtMs : 0;
+    const isSilent = peer.pingedAtMs !== undefined && nowMs - peer.pingedAtMs > PONG_MS_MAX;
+    if (isSilent || noDataMs > NO_ANSWER_MS_MAX) {
+      const reason = isSilent ? "it fell silent" : "it answers no request";
+      yield { type: "close", connection, reason };
       return;
     }
     if (
@@ -108,10 +116,13 @@ export class Asking {
       nowMs - peer.heardAtMs > (owes ? SILENT_OWING_MS : SILENT_IDLE_MS)
     ) {
       peer.pingedAtMs = nowMs;
-      yield { type: "send", connection, message: { type: "ping", id: Math.floor(nowMs) } };
+      yield {
+        type: "send",
+        connection,
+        message: { type: "ping", id: Math.floor(nowMs) % 2 ** 32 },
+      };
     }
-    if (owes && nowMs - peer.dataAtMs > NO_DATA_MS_MAX && this.#peers.size > 1)
-      yield* this.#snub(peer, nowMs);
+    if (noDataMs > NO_DATA_MS_MAX) yield* this.#snub(peer, nowMs);
   }
 
   /** It lives and sends nothing: others are asked for what it owes. */
@@ -124,10 +135,10 @@ export class Asking {
   }
 
   #mayAsk(peer: ConnectedPeer, nowMs: number): boolean {
-    if (peer.bits.isEmpty || peer.askAfterMs > nowMs) return false;
+    if (peer.isLeaving || peer.bits.isEmpty || peer.askAfterMs > nowMs) return false;
     if (this.#ledger.countOpen(peer.connection) >= REQUESTS_OPEN_MAX / 2) return false;
     if (this.#owed(peer) >= peer.depthBytes) return false;
-    const heldBytes = this.#ledger.bytesTotal + this.unwrittenBytes;
+    const heldBytes = this.#ledger.bytesTotal + this.unwritten.bytes;
     return heldBytes === 0 || heldBytes + this.#spanBytes() <= IN_FLIGHT_BYTES_MAX;
   }
 
@@ -205,3 +216,7 @@ const PONG_MS_MAX = 20_000;
 /** A peer that owes and sends no data for so long is not asked again for SNUB_MS. */
 const NO_DATA_MS_MAX = 20_000;
 const SNUB_MS = 60_000;
+/** One that does not even answer that its requests were taken back holds memory for nothing: it is left. */
+const NO_ANSWER_MS_MAX = 40_000;
+/** A write that takes longer shows that it is our disk that is slow. */
+const SLOW_WRITE_MS = 2000;

@@ -14,7 +14,7 @@ export interface ConnectedPeer {
   bits: Bitfield;
   /** Whether it had all parts from the first: such peers are not counted span by span. */
   isSeed: boolean;
-  /** Verified bytes that came from it. */
+  /** Bytes of requested runs that came from it. */
   readonly received: RateMeter;
   /** Bytes we may ask of it at once; grows with what it delivers. */
   depthBytes: number;
@@ -25,6 +25,8 @@ export interface ConnectedPeer {
   pingedAtMs: number | undefined;
   /** Not to be asked before this. */
   askAfterMs: number;
+  /** Whether its connection is being closed. */
+  isLeaving: boolean;
   /** What it last answered to a request that was not data, for the user. */
   lastAnswer: string | undefined;
   /** Requests of the remote that are not answered yet, by their first part. */
@@ -49,6 +51,7 @@ export function createConnectedPeer(
     dataAtMs: options.nowMs,
     pingedAtMs: undefined,
     askAfterMs: 0,
+    isLeaving: false,
     lastAnswer: undefined,
     serving: new Map(),
   };

@@ -5,9 +5,11 @@ import type { Geometry, PartIndex, PartRun } from "../../protocol/geometry.ts";
 import type { PeerId } from "../../protocol/ids.ts";
 import type { ControlMessage, RefuseMessage } from "../../protocol/messages.ts";
 import { Asking } from "./asking.ts";
+import { Blame } from "./blame.ts";
 import type { ConnectedPeer } from "./connected-peer.ts";
 import { Members } from "./members.ts";
 import type { ConnectionId, SwarmEffect, SwarmEvent, SwarmStats, WaitingFor } from "./messages.ts";
+import { explainMissing } from "./missing.ts";
 import { Picker } from "./picker.ts";
 import { RequestLedger } from "./requests.ts";
 import { Serving } from "./serving.ts";
@@ -41,8 +43,7 @@ export class Engine {
   readonly #asking: Asking;
   readonly #serving: Serving;
   readonly #bytesPerPeer = new Map<string, number>();
-  /** Who sent a wrong part, by the part. */
-  readonly #blamed = new Map<PartIndex, Set<string>>();
+  readonly #blame = new Blame();
   #badParts = 0;
   #duplicateBytes = 0;
 
@@ -63,7 +64,12 @@ export class Engine {
    * @param nowMs monotonic milliseconds, never going back
    * @throws {ProtocolError} when a message breaks the rules: its connection is to be closed */
   handle(event: SwarmEvent, nowMs: number): readonly SwarmEffect[] {
-    return [...this.#apply(event, nowMs)];
+    const effects: SwarmEffect[] = [];
+    for (const effect of this.#apply(event, nowMs)) {
+      effects.push(effect);
+      if (effect.type === "close") this.#members.onClosing(effect.connection);
+    }
+    return effects;
   }
 
   /** @returns the run that was asked of the connection with this first part, or undefined when none was */
@@ -96,28 +102,7 @@ export class Engine {
 
   /** @param partsMax how many missing parts to explain */
   waitingFor(partsMax: number): WaitingFor {
-    const { have } = this.#picker;
-    const parts: WaitingFor["parts"][number][] = [];
-    for (
-      let index = have.next(false, 0);
-      index !== undefined && parts.length < partsMax;
-      index = have.next(false, index + 1)
-    ) {
-      const part = this.#geometry.part(index);
-      if (part === undefined) break;
-      const holders = [...this.#members.peers.values()].filter((peer) => peer.bits.has(part));
-      const askedOf = holders.map((peer) => ({
-        address: peer.address,
-        answer: peer.lastAnswer ?? "no data yet",
-      }));
-      parts.push({ part, holders: holders.length, askedOf });
-    }
-    return {
-      missingParts: have.length - have.count,
-      parts,
-      peers: this.#members.peers.size,
-      unreachable: this.#members.book.unreachable(),
-    };
+    return explainMissing(this.#geometry, this.#picker.have, this.#members, partsMax);
   }
 
   *#apply(event: SwarmEvent, nowMs: number): Generator<SwarmEffect> {
@@ -176,10 +161,10 @@ export class Engine {
     switch (message.type) {
       case "bitmap":
         yield* this.#members.onBitmap(peer, message);
-        return yield* this.#asking.fill(peer, nowMs);
+        return yield* this.#onOffer(peer, nowMs);
       case "have":
         yield* this.#members.onHave(peer, message);
-        return yield* this.#asking.fill(peer, nowMs);
+        return yield* this.#onOffer(peer, nowMs);
       case "request":
         yield this.#serving.onRequest(peer, message);
         return;
@@ -207,19 +192,26 @@ export class Engine {
     }
   }
 
+  /** It has more for us than before; what it sent wrong once is not among it. */
+  *#onOffer(peer: ConnectedPeer, nowMs: number): Generator<SwarmEffect> {
+    for (const part of this.#blame.partsOf(peer.address)) this.#members.forget(peer, part, 1);
+    yield* this.#asking.fill(peer, nowMs);
+  }
+
   *#onRefuse(peer: ConnectedPeer, message: RefuseMessage, nowMs: number): Generator<SwarmEffect> {
+    const { connection } = peer;
     const first = this.#geometry.part(message.first);
-    const request = first === undefined ? undefined : this.#ledger.settle(peer.connection, first);
+    const request = first === undefined ? undefined : this.#ledger.find(connection, first);
     if (request === undefined || request.run.count !== message.count) {
       throw new ProtocolError("not_requested", "Cannot take refuse: the run was not requested");
     }
+    this.#ledger.settle(connection, request.run.first);
     if (!request.isCancelled) this.#picker.release(request.run);
-    if (message.reason !== "cancelled") peer.lastAnswer = message.reason;
+    const isAsWished = message.reason === "cancelled" && request.isCancelled;
+    if (!isAsWished) peer.lastAnswer = message.reason;
     if (message.reason === "missing" || message.reason === "changed") {
       this.#members.forget(peer, message.first, message.count);
-    } else if (message.reason !== "cancelled") {
-      peer.askAfterMs = nowMs + BUSY_RETRY_MS;
-    }
+    } else if (!isAsWished) peer.askAfterMs = nowMs + BUSY_RETRY_MS;
     yield* this.#asking.fillAll(nowMs);
   }
 
@@ -236,35 +228,38 @@ export class Engine {
   }
 
   *#onVerified(event: Of<"verified">, nowMs: number): Generator<SwarmEffect> {
-    const peer = this.#members.peers.get(event.connection);
-    const request = this.#ledger.settle(event.connection, event.run.first);
-    if (request === undefined) return;
-    if (this.#picker.isWanted(event.run)) this.#asking.unwrittenBytes += request.bytes;
-    else this.#duplicateBytes += request.bytes;
-    if (peer === undefined) return;
+    const { connection, run } = event;
+    const { length } = this.#geometry.runRange(run);
+    if (this.#picker.isWanted(run)) this.#asking.unwritten.add(run, length, nowMs);
+    else this.#duplicateBytes += length;
+    const peer = this.#members.peers.get(connection);
+    if (this.#ledger.settle(connection, run.first) === undefined || peer === undefined) return;
     const key = formatAddress(peer.address);
-    this.#bytesPerPeer.set(key, (this.#bytesPerPeer.get(key) ?? 0) + request.bytes);
-    this.#asking.deepen(peer, request.bytes, nowMs);
+    this.#bytesPerPeer.set(key, (this.#bytesPerPeer.get(key) ?? 0) + length);
+    this.#asking.deepen(peer, length, nowMs);
     yield* this.#asking.fill(peer, nowMs);
   }
 
-  /** One part comes from one peer, so a wrong one has one culprit; unless many peers send the same part wrong. */
   *#onBad(event: Of<"bad">, nowMs: number): Generator<SwarmEffect> {
+    const { connection, run, part } = event;
     this.#badParts++;
-    const request = this.#ledger.settle(event.connection, event.run.first);
-    if (request !== undefined && !request.isCancelled) this.#picker.release(event.run);
-    const peer = this.#members.peers.get(event.connection);
+    const request = this.#ledger.settle(connection, run.first);
+    if (request !== undefined && !request.isCancelled) this.#picker.release(run);
+    const peer = this.#members.peers.get(connection);
     if (peer === undefined) return;
-    const blamed = this.#blamed.get(event.part) ?? new Set<string>();
-    this.#blamed.set(event.part, blamed.add(formatAddress(peer.address)));
-    if (blamed.size >= SUSPECT_PEERS) yield { type: "suspect", part: event.part };
-    else yield* this.#members.ban(peer, `it sent a wrong part ${event.part}`);
+    const reason = `it sent a wrong part ${part}`;
+    if (this.#blame.note(part, peer.address, nowMs)) yield* this.#members.ban(peer, reason);
+    else yield { type: "close", connection, reason };
     yield* this.#asking.fillAll(nowMs);
   }
 
   *#onWritten(run: PartRun, nowMs: number): Generator<SwarmEffect> {
-    this.#asking.unwrittenBytes -= this.#geometry.runRange(run).length;
-    if (!this.#picker.finish(run)) return;
+    const { length } = this.#geometry.runRange(run);
+    this.#asking.unwritten.remove(run, length);
+    if (!this.#picker.finish(run)) {
+      this.#duplicateBytes += length;
+      return;
+    }
     for (const peer of this.#members.peers.values()) {
       if (peer.bits.isFull) continue;
       yield { type: "send", connection: peer.connection, message: { type: "have", ...run } };
@@ -284,6 +279,9 @@ export class Engine {
   }
 
   *#onTick(nowMs: number): Generator<SwarmEffect> {
+    const isHopeful = (part: PartIndex) =>
+      this.#picker.have.has(part) || this.#members.hasHolder(part);
+    for (const part of this.#blame.giveUp(isHopeful, nowMs)) yield { type: "suspect", part };
     yield* this.#asking.review(nowMs);
     yield* this.#asking.fillAll(nowMs);
     yield* this.#members.dial(nowMs);
@@ -291,5 +289,3 @@ export class Engine {
 }
 
 const BUSY_RETRY_MS = 1000;
-/** So many different senders of one wrong part are more likely right than wrong. */
-const SUSPECT_PEERS = 3;

@@ -1,6 +1,6 @@
 import { Bitfield } from "../../protocol/bitfield.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
-import type { Geometry } from "../../protocol/geometry.ts";
+import type { Geometry, PartIndex } from "../../protocol/geometry.ts";
 import type { PeerId } from "../../protocol/ids.ts";
 import type { BitmapMessage, HaveMessage } from "../../protocol/messages.ts";
 import { AddressBook } from "./address-book.ts";
@@ -45,7 +45,9 @@ export class Members {
    * @param depthBytes what it may be asked for at first */
   *join(event: Joined, depthBytes: number, nowMs: number): Generator<SwarmEffect> {
     const { connection, address } = event;
-    const twin = [...this.peers.values()].find((peer) => peer.peerId === event.peerId);
+    const twin = [...this.peers.values()].find(
+      (peer) => peer.peerId === event.peerId && !peer.isLeaving,
+    );
     const reason = this.#whyUnwelcome(event, twin);
     if (reason !== undefined) {
       if (event.isDialled) this.book.onDuplicate(address, nowMs);
@@ -55,9 +57,21 @@ export class Members {
     if (twin !== undefined) yield { type: "close", connection: twin.connection, reason: TWICE };
     const { partCount } = this.#geometry;
     this.peers.set(connection, createConnectedPeer(event, { partCount, depthBytes, nowMs }));
-    if (event.isListening) this.book.onJoined(address, connection);
+    if (event.isListening || event.isDialled) this.book.onJoined(address, connection, nowMs);
     yield { type: "send", connection, message: toBitmap(this.#picker.have) };
     yield { type: "report", event: "joined", address };
+  }
+
+  /** The connection is being closed: nothing is asked of it any more. */
+  onClosing(connection: ConnectionId): void {
+    const peer = this.peers.get(connection);
+    if (peer !== undefined) peer.isLeaving = true;
+  }
+
+  /** @returns whether a connected peer has the part */
+  hasHolder(part: PartIndex): boolean {
+    for (const peer of this.peers.values()) if (!peer.isLeaving && peer.bits.has(part)) return true;
+    return false;
   }
 
   /** Takes a gone connection out. */
@@ -95,7 +109,7 @@ export class Members {
 
   *onHave(peer: ConnectedPeer, message: HaveMessage): Generator<SwarmEffect> {
     const run = this.#geometry.run(message.first, message.count);
-    if (run === undefined || peer.isSeed) return;
+    if (run === undefined || peer.bits.isFull) return;
     for (const span of this.#geometry.spansOf(run)) {
       const wasCovered = this.#picker.coversSpan(peer.bits, span);
       const spanRun = this.#geometry.spanRun(span);

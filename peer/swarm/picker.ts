@@ -12,11 +12,14 @@ export class Picker {
   readonly #geometry: Geometry;
   readonly #claimed: Bitfield;
   readonly #rarity: RarityOrder;
+  readonly #random: (below: number) => number;
   #bytesDone = 0;
 
-  /** @param have owned by the picker from here on */
+  /** @param have owned by the picker from here on
+   * @param random an integer from 0 to below - 1 */
   constructor(geometry: Geometry, have: Bitfield, random: (below: number) => number) {
     this.#geometry = geometry;
+    this.#random = random;
     this.have = have;
     this.#claimed = new Bitfield(geometry.partCount);
     this.#rarity = new RarityOrder(geometry.spanCount, random);
@@ -47,12 +50,15 @@ export class Picker {
   #pickOfFew(bits: Bitfield): PartRun | undefined {
     let rarest: PartRun | undefined;
     let fewestHolders = Number.POSITIVE_INFINITY;
+    let equals = 0;
     for (const span of this.#openSpansOf(bits)) {
       const holders = this.#rarity.holders(span);
-      const run = holders < fewestHolders ? this.#freeRun(span, bits) : undefined;
+      const run = holders <= fewestHolders ? this.#freeRun(span, bits) : undefined;
       if (run === undefined) continue;
-      rarest = run;
+      equals = holders < fewestHolders ? 1 : equals + 1;
       fewestHolders = holders;
+      // The n-th of equals replaces the one chosen before with a chance of 1 in n: so all have the same.
+      if (this.#random(equals) === 0) rarest = run;
     }
     return rarest;
   }

@@ -125,6 +125,7 @@ async function watch(peer: LocalPeer, swarm: Swarm, request: DownloadRequest): P
   }
   request.signal.throwIfAborted();
   await finished;
+  report(peer, swarm);
 }
 
 function report(peer: LocalPeer, swarm: Swarm): void {

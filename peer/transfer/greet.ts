@@ -1,3 +1,4 @@
+import { ProtocolError } from "../../protocol/errors.ts";
 import type { FrameDecoder, FrameItem } from "../../protocol/frame.ts";
 import { PREFACE_BYTES } from "../../protocol/limits.ts";
 import {
@@ -9,10 +10,14 @@ import {
   type TransportMode,
 } from "../../protocol/session.ts";
 import { TransportError } from "../errors.ts";
+import type { Certificate } from "../net/certificate.ts";
 import type { SocketStreams } from "../net/socket.ts";
+import { secure } from "../net/tls.ts";
 
 /** A connection whose remote has proved that it holds the torrent. */
 export interface Greeted {
+  /** What goes on from here: the encrypted streams in tls mode. */
+  readonly socket: SocketStreams;
   readonly established: Established;
   /** Goes on with the bytes that come now. */
   readonly decoder: FrameDecoder;
@@ -20,87 +25,111 @@ export interface Greeted {
   readonly firstItems: readonly FrameItem[];
 }
 
-/** Preface, hello and proof over a fresh connection, from either side; the streams are free again afterwards.
- * @param create the side's handshake
- * @param signal the deadline: whatever is unfinished then ends the connection
+export interface GreetOptions {
+  readonly mode: TransportMode;
+  readonly isDialler: boolean;
+  /** Asked for in tls mode only. */
+  readonly certificate: () => Promise<Certificate>;
+  /** The deadline: whatever is unfinished then ends the connection. */
+  readonly signal: AbortSignal;
+}
+
+/** Makes the side's handshake, bound to the transport. */
+type CreateHandshake = (options: Pick<HandshakeOptions, "mode" | "binding">) => Handshake;
+
+/** Preface, TLS, hello and proof over a fresh connection, from either side; the streams are free again afterwards.
  * @throws {ProtocolError} what the remote did wrong; {TransportError} it went away or was too slow */
 export async function greet(
   socket: SocketStreams,
-  create: (options: Pick<HandshakeOptions, "mode" | "binding">) => Handshake,
-  options: {
-    readonly mode: TransportMode;
-    readonly isDialler: boolean;
-    readonly signal: AbortSignal;
-  },
+  create: CreateHandshake,
+  options: GreetOptions,
 ): Promise<Greeted> {
+  const { signal } = options;
+  let current = socket;
+  const onAbort = () => current.terminate();
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    // Made before the remote waits for it.
+    const certificate = options.mode === "tls" ? await options.certificate() : undefined;
+    if (signal.aborted) throw tooSlow();
+    await withWire(current, (wire) => exchangePrefaces(wire, options));
+    let binding: HandshakeOptions["binding"] = UNBOUND;
+    if (certificate !== undefined) {
+      const secured = await secure(current, certificate, { isServer: !options.isDialler, signal });
+      current = secured.streams;
+      binding = toBinding(secured.fingerprints, options.isDialler);
+    }
+    const handshake = create({ mode: options.mode, binding });
+    const rest = await withWire(current, (wire) => exchangeProofs(wire, handshake));
+    return { socket: current, ...rest };
+  } catch (cause) {
+    current.terminate();
+    throw signal.aborted ? tooSlow(cause) : cause;
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+/** A connection's two ends while the greeting has them. */
+interface Wire {
+  /** @throws {TransportError} reset: the remote hung up */
+  read(): Promise<Uint8Array>;
+  write(bytes: Uint8Array): Promise<void>;
+}
+
+const UNBOUND = { dialler: new Uint8Array(0), listener: new Uint8Array(0) };
+
+async function withWire<Result>(
+  socket: SocketStreams,
+  exchange: (wire: Wire) => Promise<Result>,
+): Promise<Result> {
   const reader = socket.readable.getReader();
   const writer = socket.writable.getWriter();
-  const onAbort = () => socket.terminate();
-  options.signal.addEventListener("abort", onAbort, { once: true });
+  const read = async () => {
+    const { value } = await reader.read();
+    if (value === undefined) throw new TransportError("reset", "Cannot greet remote: it hung up");
+    return value;
+  };
   try {
-    if (options.signal.aborted)
-      throw new TransportError("timed_out", "Cannot greet remote: no time left");
-    return await exchange(reader, writer, create, options);
-  } catch (cause) {
-    socket.terminate();
-    throw options.signal.aborted ? tooSlow(cause) : cause;
+    return await exchange({ read, write: (bytes) => writer.write(bytes) });
   } finally {
-    options.signal.removeEventListener("abort", onAbort);
     reader.releaseLock();
     writer.releaseLock();
   }
 }
 
-/** Of the reader, what is used: its full type differs between Bun's and Node's. */
-interface Reader {
-  read(): Promise<{ readonly value?: Uint8Array | undefined; readonly done: boolean }>;
+/** The dialler speaks first, and nothing more before it was answered: what it says to a stranger stays this short. */
+async function exchangePrefaces(wire: Wire, { mode, isDialler }: GreetOptions): Promise<void> {
+  if (isDialler) await wire.write(encodePreface(mode));
+  let seen = await wire.read();
+  while (seen.length < PREFACE_BYTES) seen = Buffer.concat([seen, await wire.read()]);
+  checkPreface(seen.subarray(0, PREFACE_BYTES), mode);
+  if (seen.length > PREFACE_BYTES)
+    throw new ProtocolError("bad_order", "Cannot greet remote: it did not wait for our preface");
+  if (!isDialler) await wire.write(encodePreface(mode));
 }
 
-async function exchange(
-  reader: Reader,
-  writer: WritableStreamDefaultWriter<Uint8Array>,
-  create: (options: Pick<HandshakeOptions, "mode" | "binding">) => Handshake,
-  { mode, isDialler }: { readonly mode: TransportMode; readonly isDialler: boolean },
-): Promise<Greeted> {
-  if (isDialler) await writer.write(encodePreface(mode));
-  let { chunk, rest } = await readPreface(reader);
-  checkPreface(chunk, mode);
-  if (!isDialler) await writer.write(encodePreface(mode));
-  const binding = { dialler: new Uint8Array(0), listener: new Uint8Array(0) };
-  const handshake = create({ mode, binding });
-  for (const frame of handshake.start()) await writer.write(frame);
+async function exchangeProofs(wire: Wire, handshake: Handshake): Promise<Omit<Greeted, "socket">> {
+  for (const frame of handshake.start()) await wire.write(frame);
   for (;;) {
-    const step = handshake.receive(rest);
-    for (const frame of step.send) await writer.write(frame);
-    if (step.established !== undefined) {
-      return {
-        established: step.established,
-        decoder: handshake.decoder,
-        firstItems: step.items ?? [],
-      };
-    }
-    rest = await readSome(reader);
+    const step = handshake.receive(await wire.read());
+    for (const frame of step.send) await wire.write(frame);
+    if (step.established === undefined) continue;
+    return {
+      established: step.established,
+      decoder: handshake.decoder,
+      firstItems: step.items ?? [],
+    };
   }
 }
 
-function tooSlow(cause: unknown): TransportError {
+function toBinding(
+  { own, remote }: { readonly own: Uint8Array; readonly remote: Uint8Array },
+  isDialler: boolean,
+): HandshakeOptions["binding"] {
+  return isDialler ? { dialler: own, listener: remote } : { dialler: remote, listener: own };
+}
+
+function tooSlow(cause?: unknown): TransportError {
   return new TransportError("timed_out", "Cannot greet remote: it was too slow", { cause });
-}
-
-async function readPreface(reader: Reader) {
-  let seen: Uint8Array = new Uint8Array(0);
-  while (seen.length < PREFACE_BYTES) {
-    const more = await readSome(reader);
-    const joined = new Uint8Array(seen.length + more.length);
-    joined.set(seen);
-    joined.set(more, seen.length);
-    seen = joined;
-  }
-  return { chunk: seen.subarray(0, PREFACE_BYTES), rest: seen.subarray(PREFACE_BYTES) };
-}
-
-async function readSome(reader: Reader): Promise<Uint8Array> {
-  const { value } = await reader.read();
-  if (value === undefined) throw new TransportError("reset", "Cannot greet remote: it hung up");
-  return value;
 }

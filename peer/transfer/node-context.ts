@@ -5,7 +5,7 @@ import type { Torrent } from "../../protocol/torrent.ts";
 import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
 import type { RateLimit } from "../net/rate-limit.ts";
-import type { SocketStreams } from "../net/socket.ts";
+
 import type { ConnectionId } from "../swarm/messages.ts";
 import type { Greeted } from "./greet.ts";
 
@@ -16,11 +16,7 @@ export interface Dialled {
   readonly key: Uint8Array;
   /** Takes a connection whose remote proved that it holds the torrent.
    * @param from where the remote listens, or where it called from */
-  accept(
-    socket: SocketStreams,
-    greeted: Greeted,
-    from: { readonly address: Address; readonly isDialled: boolean },
-  ): void;
+  accept(greeted: Greeted, from: { readonly address: Address; readonly isDialled: boolean }): void;
   dialFailed(address: Address, reason: string): void;
   dialledSelf(address: Address): void;
 }

@@ -8,11 +8,12 @@ import type { Clock, Random } from "../clock.ts";
 import { createDeadline } from "../deadline.ts";
 import { StorageError } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { type Certificate, createCertificate } from "../net/certificate.ts";
 import { dial } from "../net/dial.ts";
 import { type Listener, listen } from "../net/listen.ts";
 import { RateLimit } from "../net/rate-limit.ts";
 import type { SocketStreams } from "../net/socket.ts";
-import { greet } from "./greet.ts";
+import { type GreetOptions, greet } from "./greet.ts";
 import type { Dialled, NodeContext } from "./node-context.ts";
 import { Swarm, type SwarmOptions } from "./swarm.ts";
 
@@ -50,6 +51,7 @@ export class Node implements AsyncDisposable {
   readonly #greeting = new Set<Promise<void>>();
   readonly #context: NodeContext;
   #connectionCount = 0;
+  #madeCertificate: Promise<Certificate> | undefined;
 
   /** Starts listening.
    * @throws {StorageError} busy: the port is in use; {UsageError} the address is none of this machine's */
@@ -145,18 +147,14 @@ export class Node implements AsyncDisposable {
       const greeted = await greet(
         socket,
         (options) => Handshake.listen(crypto, keyOf, { ...options, local }),
-        {
-          mode: this.#options.mode,
-          isDialler: false,
-          signal: deadline.signal,
-        },
+        this.#greetOptions(false, deadline.signal),
       );
       const { swarm: hash, listenPort } = greeted.established;
       const swarm = this.#swarms.get(hash);
       const { host, port } = socket.remote;
-      if (swarm === undefined) socket.terminate();
+      if (swarm === undefined) greeted.socket.terminate();
       else
-        swarm.accept(socket, greeted, {
+        swarm.accept(greeted, {
           address: { host, port: listenPort || port },
           isDialled: false,
         });
@@ -176,19 +174,27 @@ export class Node implements AsyncDisposable {
       const greeted = await greet(
         socket,
         (options) => Handshake.dial(crypto, hash, swarm.key, { ...options, local }),
-        {
-          mode: this.#options.mode,
-          isDialler: true,
-          signal: deadline.signal,
-        },
+        this.#greetOptions(true, deadline.signal),
       );
-      swarm.accept(socket, greeted, { address, isDialled: true });
+      swarm.accept(greeted, { address, isDialled: true });
     } catch (error) {
       log.debug("A peer could not be reached", { peer: formatAddress(address), error });
       if (error instanceof ProtocolError && error.code === "self_connection")
         swarm.dialledSelf(address);
       else swarm.dialFailed(address, error instanceof Error ? error.message : String(error));
     }
+  }
+
+  #greetOptions(isDialler: boolean, signal: AbortSignal): GreetOptions {
+    const certificate = () => this.#certificate();
+    return { mode: this.#options.mode, isDialler, certificate, signal };
+  }
+
+  /** One certificate for the life of the process, made when it is first needed. */
+  #certificate(): Promise<Certificate> {
+    const { clock, random } = this.#dependencies;
+    this.#madeCertificate ??= createCertificate(clock, random);
+    return this.#madeCertificate;
   }
 
   #identity(): LocalIdentity {

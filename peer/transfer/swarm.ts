@@ -6,7 +6,7 @@ import { swarmKey } from "../../protocol/session.ts";
 import type { Torrent } from "../../protocol/torrent.ts";
 import { IntegrityError } from "../errors.ts";
 import type { EmitEvent } from "../events.ts";
-import type { SocketStreams } from "../net/socket.ts";
+
 import { createPartSink } from "../storage/part-sink.ts";
 import type { PartSource, PartStore, VerifiedRun } from "../storage/store.ts";
 import { Engine, TICK_MS } from "../swarm/engine.ts";
@@ -108,17 +108,13 @@ export class Swarm implements Dialled {
     return this.#announcing.states();
   }
 
-  accept(
-    socket: SocketStreams,
-    greeted: Greeted,
-    from: { readonly address: Address; readonly isDialled: boolean },
-  ): void {
+  accept(greeted: Greeted, from: { readonly address: Address; readonly isDialled: boolean }): void {
     const id = this.#context.nextConnectionId();
     const { geometry } = this.torrent;
     const { limitUp, limitDown } = this.#context;
     const blockBytes = Math.min(PAYLOAD_BYTES_MAX, limitUp?.pieceBytes ?? PAYLOAD_BYTES_MAX);
     const outbox = new Outbox({ blockBytes, runBytes: (run) => geometry.runRange(run).length });
-    const connection = new Connection(this.#context.clock, socket, {
+    const connection = new Connection(this.#context.clock, greeted.socket, {
       id,
       torrent: this.torrent,
       greeted,

@@ -152,6 +152,20 @@ describe("Library", () => {
     expect([done?.state, done?.parts.isFull]).toEqual(["complete", true]);
   });
 
+  test("add of a complete file removes the journal that a kill right after publishing left", async () => {
+    await using dir = await tempDir();
+    const from = sample();
+    const library = await openAt(join(dir.path, "data"));
+    const target = join(dir.path, "target");
+    const store = await open(dir.path, from, { target, journalDir: library.journalDir });
+    await store.write(runOf(from, 0, 40));
+    await store.close();
+    await systemDisk.rename(`${target}.part`, target);
+    expect(await readdir(library.journalDir)).toHaveLength(2);
+    await addVerified(library, from, target);
+    expect(await readdir(library.journalDir)).toEqual([`${from.torrent.digest}.json`]);
+  });
+
   test("find finds by digest, uuid and how they begin, and two torrents of one uuid", async () => {
     await using dir = await tempDir();
     const one = sample({ uuid: UUID, seed: 1 });

@@ -1,0 +1,104 @@
+import type { Socket } from "bun";
+import { TransportError } from "../errors.ts";
+import type { Certificate } from "./certificate.ts";
+import { createSocketHandler, type SocketSlot, SocketStreams } from "./socket.ts";
+
+/** A connection after its TLS handshake. */
+export interface Secured {
+  readonly streams: SocketStreams;
+  /** SHA-256 of each side's certificate: what the proof of the torrent is bound to. */
+  readonly fingerprints: { readonly own: Uint8Array; readonly remote: Uint8Array };
+}
+
+/** What OpenSSL says of a certificate that nobody but itself signed, which is all we expect of one. */
+const SELF_SIGNED = "DEPTH_ZERO_SELF_SIGNED_CERT";
+
+/** Goes over to TLS 1.3 on a connection that is plain so far; the old streams are dead afterwards.
+ *
+ * No authority signs these certificates and none is asked: that the other side is who it should be is shown afterwards, by
+ * a proof that covers both fingerprints.
+ * @param isServer the side that was called
+ * @param signal ends it: the caller's deadline
+ * @throws {TransportError} reset: the handshake failed or the remote went away; timed_out */
+export async function secure(
+  plain: SocketStreams,
+  certificate: Certificate,
+  options: { readonly isServer: boolean; readonly signal: AbortSignal },
+): Promise<Secured> {
+  const { isServer, signal } = options;
+  const done = Promise.withResolvers<Secured>();
+  const fail = (cause?: unknown) =>
+    done.reject(
+      new TransportError("reset", "Cannot encrypt the connection: the TLS handshake failed", {
+        cause,
+      }),
+    );
+  const raw = plain.detach();
+  const slot: SocketSlot = {};
+  const [, socket] = raw.upgradeTLS<SocketSlot>({
+    data: slot,
+    tls: {
+      ...certificate,
+      requestCert: true,
+      rejectUnauthorized: false,
+      ...TLS_1_3_ONLY,
+      ...{ isServer },
+    },
+    socket: {
+      ...createSocketHandler(() => undefined),
+      // The streams are there already: they wait for the handshake.
+      open: () => undefined,
+      handshake: (secured, _isAuthorized, error) => {
+        const result =
+          error === null || codeOf(error) === SELF_SIGNED ? toSecured(secured, slot) : undefined;
+        if (result === undefined) fail(error);
+        else done.resolve(result);
+      },
+      close: (_socket, error) => {
+        slot.streams?.onClosed(error);
+        fail(error);
+      },
+    },
+  });
+  const onAbort = () => {
+    socket.terminate();
+    done.reject(new TransportError("timed_out", "Cannot encrypt the connection: it took too long"));
+  };
+  signal.addEventListener("abort", onAbort, { once: true });
+  slot.streams = new SocketStreams(socket);
+  try {
+    return await done.promise;
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+/** As the protocol numbers it. */
+const TLS_1_3 = 0x0304;
+const TLS_1_3_ONLY = { minVersion: TLS_1_3, maxVersion: TLS_1_3 };
+
+function toSecured(socket: Socket<SocketSlot>, { streams }: SocketSlot): Secured | undefined {
+  const own = parseFingerprint(socket.getCertificate());
+  const remote = parseFingerprint(socket.getPeerCertificate());
+  if (streams === undefined || own === undefined || remote === undefined) return undefined;
+  if (socket.getTLSVersion() !== "TLSv1.3") return undefined;
+  return { streams, fingerprints: { own, remote } };
+}
+
+/** @param certificate as the socket gives it
+ * @returns 32 bytes, or undefined when the side showed no certificate */
+function parseFingerprint(certificate: unknown): Uint8Array | undefined {
+  if (typeof certificate !== "object" || certificate === null || !("fingerprint256" in certificate))
+    return undefined;
+  const { fingerprint256 } = certificate;
+  if (
+    typeof fingerprint256 !== "string" ||
+    !/^([0-9A-F]{2}:){31}[0-9A-F]{2}$/i.test(fingerprint256)
+  )
+    return undefined;
+  return Uint8Array.fromHex(fingerprint256.replaceAll(":", ""));
+}
+
+function codeOf(error: Error): unknown {
+  return "code" in error ? error.code : undefined;
+}
