@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import type { Crypto } from "../../protocol/crypto.ts";
 import type { Torrent } from "../../protocol/torrent.ts";
 import type { Clock, Random } from "../clock.ts";
@@ -7,7 +6,7 @@ import { Committer } from "./committer.ts";
 import type { Disk, DiskFile } from "./disk.ts";
 import { acquireLock, type Lock } from "./lock.ts";
 import { type Recovery, recover } from "./recover.ts";
-import { Journal, type LoadedJournal, targetKey, toSavedFile } from "./resume.ts";
+import { Journal, type LoadedJournal, toSavedFile } from "./resume.ts";
 import { SparseFile, WORK_MODE } from "./sparse-file.ts";
 import { existsError, lookAtTarget, resolveTarget, type Target } from "./target.ts";
 import { bytesOf } from "./verify-file.ts";
@@ -33,12 +32,11 @@ export interface DownloadOptions {
  * @throws {StorageError} busy (with the other process's pid), exists (look with `inspectTarget` first), not_a_file,
  * missing (the target's directory), no_space (the rest would not fit), denied, io; the signal's reason */
 export async function openDownload(options: DownloadOptions): Promise<SparseFile> {
-  const { disk, crypto, journalDir } = options;
+  const { disk, journalDir } = options;
   const target = await resolveTarget(disk, options.target);
   await disk.makeDirectory(journalDir);
-  const lockName = `${targetKey(crypto, target.path)}.lock`;
-  const lockPath = join(await disk.realPath(journalDir), lockName);
-  const lock = await acquireLock(options, lockPath, target.path);
+  // Beside the target, since runs with different data directories can want the same one.
+  const lock = await acquireLock(options, `${target.workPath}.lock`, target.path);
   try {
     return await openLocked(options, target, lock);
   } catch (cause) {

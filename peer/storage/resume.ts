@@ -43,7 +43,7 @@ export interface LoadedJournal {
 const TARGET_HASH_DIGITS = 32;
 
 /** @returns the name, without directory, that all files about a target begin or end with */
-export function targetKey(crypto: Crypto, target: string): string {
+function targetKey(crypto: Crypto, target: string): string {
   return crypto.sha256(new TextEncoder().encode(target)).toHex().slice(0, TARGET_HASH_DIGITS);
 }
 

@@ -1,10 +1,11 @@
 import { basename, dirname, join, resolve } from "node:path";
 import type { Torrent } from "../../protocol/torrent.ts";
+import type { Clock } from "../clock.ts";
 import { StorageError } from "../errors.ts";
 import type { Disk, FileFacts } from "./disk.ts";
 import type { HashOptions } from "./hash-file.ts";
 import { isSameFile } from "./identity.ts";
-import { verifyFile } from "./verify-file.ts";
+import { type VerifiedFile, verifySeed } from "./seed-file.ts";
 
 /** Where a download ends up, and where it is made. */
 export interface Target {
@@ -45,35 +46,42 @@ export async function lookAtTarget(disk: Disk, path: string): Promise<FileFacts 
   return facts;
 }
 
+/** What stands at a download's target before any work. */
+export type TargetState =
+  | { readonly type: "absent" }
+  | { readonly type: "different" }
+  /** All of it is what the torrent says. */
+  | { readonly type: "identical"; readonly verified: VerifiedFile };
+
 /** Says what stands at a download's target, before any work.
  * @param target a path as the user typed it
- * @throws {StorageError} missing (its directory), not_a_file, denied, io; the signal's reason */
+ * @throws {StorageError} missing (its directory), not_a_file, changed (while it was hashed), denied, io; the signal's
+ * reason */
 export async function inspectTarget(
   disk: Disk,
+  clock: Clock,
   torrent: Torrent,
   target: string,
   options: HashOptions = {},
-): Promise<"absent" | "identical" | "different"> {
+): Promise<TargetState> {
   const { path, workPath } = await resolveTarget(disk, target);
   const found = await lookAtTarget(disk, path);
-  if (found === undefined) return "absent";
-  if (found.identity.size !== BigInt(torrent.geometry.fileBytes)) return "different";
-  const file = await disk.open(path, "read");
-  try {
-    const isIdentical = (await verifyFile(torrent, file, options)).isFull;
-    if (isIdentical) await removeSecondName(disk, found, workPath);
-    return isIdentical ? "identical" : "different";
-  } finally {
-    await file.close();
-  }
+  if (found === undefined) return { type: "absent" };
+  if (found.identity.size !== BigInt(torrent.geometry.fileBytes)) return { type: "different" };
+  const verify = () => verifySeed(disk, clock, torrent, path, options);
+  const verified = await verify();
+  if (!verified.parts.isFull) return { type: "different" };
+  const hadSecondName = await removeSecondName(disk, found, workPath);
+  // Losing a name is a change of the file, too: what was hashed before does not count any more.
+  return { type: "identical", verified: hadSecondName ? await verify() : verified };
 }
 
 /** A kill between the two steps of publishing leaves the file under both names. */
-async function removeSecondName(disk: Disk, target: FileFacts, workPath: string): Promise<void> {
+async function removeSecondName(disk: Disk, target: FileFacts, workPath: string): Promise<boolean> {
   const work = await disk.facts(workPath);
-  if (work !== undefined && isSameFile(work.identity, target.identity)) {
-    await disk.unlink(workPath);
-  }
+  if (work === undefined || !isSameFile(work.identity, target.identity)) return false;
+  await disk.unlink(workPath);
+  return true;
 }
 
 /** Puts the finished work file under the target's name; when it resolves, that survives a power cut.

@@ -1,6 +1,5 @@
-import { Bitfield } from "../../protocol/bitfield.ts";
 import type { Torrent } from "../../protocol/torrent.ts";
-import { IntegrityError, StorageError } from "../errors.ts";
+import { IntegrityError } from "../errors.ts";
 import type { Totals } from "../events.ts";
 import { openDownload } from "../storage/open-download.ts";
 import type { VerifiedFile } from "../storage/seed-file.ts";
@@ -42,18 +41,18 @@ export async function download(
   onTotals: (totals: Totals) => void,
 ): Promise<DownloadResult> {
   const { torrent, target, signal } = request;
-  const { disk } = peer.dependencies;
-  const { path } = await resolveTarget(disk, target);
-  if (await isThereAlready(peer, request)) {
-    const verified = await record(peer, torrent, path);
-    if (request.keepServing) await peer.shares.add(torrent, path, verified);
-    return { path, verified, alreadyThere: true };
+  const { path } = await resolveTarget(peer.dependencies.disk, target);
+  const found = await findComplete(peer, request);
+  if (found !== undefined) {
+    await peer.library.add(torrent, { path, verified: found });
+    if (request.keepServing) await peer.shares.add(torrent, path, found);
+    return { path, verified: found, alreadyThere: true };
   }
   await peer.library.add(torrent, { path });
   for (let attempt = 1; ; attempt++) {
     signal.throwIfAborted();
     try {
-      const verified = await fetchAll(peer, request, path, onTotals);
+      const verified = await fetchAll(peer, request, onTotals);
       return { path, verified, alreadyThere: false };
     } catch (cause) {
       // Parts that changed on disk before they were published count as missing now: they are fetched again.
@@ -65,20 +64,23 @@ export async function download(
   }
 }
 
-async function isThereAlready(peer: LocalPeer, request: DownloadRequest): Promise<boolean> {
+/** @returns the target when it is the wanted file already */
+async function findComplete(
+  peer: LocalPeer,
+  request: DownloadRequest,
+): Promise<VerifiedFile | undefined> {
   const { torrent, target, overwrite, signal } = request;
-  const { disk, emit } = peer.dependencies;
+  const { disk, clock, emit } = peer.dependencies;
   const bytesTotal = torrent.geometry.fileBytes;
   const onProgress = (bytesDone: number) => emit({ type: "hashing", bytesDone, bytesTotal });
-  const found = await inspectTarget(disk, torrent, target, { signal, onProgress });
-  if (found === "different" && !overwrite) throw existsError(target);
-  return found === "identical";
+  const found = await inspectTarget(disk, clock, torrent, target, { signal, onProgress });
+  if (found.type === "different" && !overwrite) throw existsError(target);
+  return found.type === "identical" ? found.verified : undefined;
 }
 
 async function fetchAll(
   peer: LocalPeer,
   request: DownloadRequest,
-  path: string,
   onTotals: (totals: Totals) => void,
 ): Promise<VerifiedFile> {
   const { torrent, signal } = request;
@@ -97,8 +99,8 @@ async function fetchAll(
     swarm.start(peer.namedPeers);
     await watch(peer, swarm, request);
     signal.throwIfAborted();
-    const verified = await publish(peer, store, torrent, path);
-    if (request.keepServing) await peer.shares.add(torrent, path, verified, swarm);
+    const verified = await publish(peer, store, request);
+    if (request.keepServing) await peer.shares.add(torrent, store.path, verified, swarm);
     isKept = request.keepServing;
     return verified;
   } finally {
@@ -145,19 +147,11 @@ function report(peer: LocalPeer, swarm: Swarm): void {
 async function publish(
   peer: LocalPeer,
   store: SparseFile,
-  torrent: Torrent,
-  path: string,
+  { torrent, signal }: DownloadRequest,
 ): Promise<VerifiedFile> {
-  await store.publish();
-  return await record(peer, torrent, path);
-}
-
-/** Notes a file that was just proven complete. */
-async function record(peer: LocalPeer, torrent: Torrent, path: string): Promise<VerifiedFile> {
-  const facts = await peer.dependencies.disk.facts(path);
-  if (facts === undefined) throw new StorageError("missing", `Cannot serve ${path}: it is gone`);
-  const verified = { identity: facts.identity, parts: Bitfield.full(torrent.geometry.partCount) };
-  await peer.library.add(torrent, { path, verified });
+  await store.publish({ signal });
+  const verified = await store.verified();
+  await peer.library.add(torrent, { path: store.path, verified });
   return verified;
 }
 

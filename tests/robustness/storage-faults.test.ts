@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { systemClock } from "../../peer/clock.ts";
 import { StorageError, type StorageErrorCode } from "../../peer/errors.ts";
 import { decodeBitmap } from "../../peer/storage/bitmap-file.ts";
 import type { Disk } from "../../peer/storage/disk.ts";
@@ -102,7 +103,10 @@ async function sweepOne(at: number, code: StorageErrorCode, isSticky: boolean): 
   const where = `${at} ${fired.op} ${fired.path}`;
   if (failure !== undefined) expect([where, (failure as StorageError).code]).toEqual([where, code]);
   expect([where, fault.opened()]).toEqual([where, 0]);
-  if ((await inspectTarget(systemDisk, FROM.torrent, join(dir.path, "target"))) !== "identical") {
+  if (
+    (await inspectTarget(systemDisk, systemClock, FROM.torrent, join(dir.path, "target"))).type !==
+    "identical"
+  ) {
     await resumeHealthy(dir.path, where, fired, written);
   }
   const content = await readFile(join(dir.path, "target"));

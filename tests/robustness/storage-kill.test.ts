@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Random } from "../../peer/clock.ts";
+import { systemClock } from "../../peer/clock.ts";
 import { systemDisk } from "../../peer/storage/system-disk.ts";
 import { inspectTarget } from "../../peer/storage/target.ts";
 import { Bitfield } from "../../protocol/bitfield.ts";
@@ -119,7 +120,10 @@ async function silenceIntent(journalDir: string): Promise<void> {
 }
 
 async function isDone(dir: string, from: Sample): Promise<boolean> {
-  return (await inspectTarget(systemDisk, from.torrent, join(dir, "target"))) === "identical";
+  return (
+    (await inspectTarget(systemDisk, systemClock, from.torrent, join(dir, "target"))).type ===
+    "identical"
+  );
 }
 
 describe("RES-5", () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { mkdir, readdir, readFile, readlink, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { systemClock } from "../../../peer/clock.ts";
 import { systemDisk } from "../../../peer/storage/system-disk.ts";
 import { inspectTarget } from "../../../peer/storage/target.ts";
 import { codeOf, open, runOf, type Sample, sample, tempDir } from "./fixtures.ts";
@@ -8,8 +9,8 @@ import { codeOf, open, runOf, type Sample, sample, tempDir } from "./fixtures.ts
 const FROM = sample();
 const WHOLE = runOf(FROM, 0, 40);
 
-function inspect(target: string, from: Sample = FROM): Promise<string> {
-  return inspectTarget(systemDisk, from.torrent, target);
+async function inspect(target: string, from: Sample = FROM): Promise<string> {
+  return (await inspectTarget(systemDisk, systemClock, from.torrent, target)).type;
 }
 
 async function content(path: string): Promise<Uint8Array> {
