@@ -1,0 +1,22 @@
+import { systemClock, systemRandom } from "../../tracker/clock.ts";
+import { openSwarmStore } from "../../tracker/swarm-store/open.ts";
+import { announceOf } from "../contract/swarm-store.ts";
+import { linesOf } from "../support/tracker.ts";
+
+/** Opens the databases named by its arguments, each when a line comes in, announces its own port there and prints how
+ * many peers it then sees. Everything is loaded before, so that several such processes really start at one moment. */
+
+const [port, ...urls] = process.argv.slice(2);
+process.stdout.write("loaded\n");
+const lines = linesOf(Bun.stdin.stream());
+for (const url of urls) {
+  await lines.next();
+  const { signal } = new AbortController();
+  await using store = await openSwarmStore(systemClock, systemRandom, {
+    url,
+    token: undefined,
+    signal,
+  });
+  const view = await store.announce(announceOf({ create: true, port: Number(port) }));
+  process.stdout.write(`${view?.incomplete}\n`);
+}

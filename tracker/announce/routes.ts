@@ -1,0 +1,26 @@
+import { Elysia } from "elysia";
+import { HashRequest, PeersRequest } from "../../protocol/announce.ts";
+import type { ClientAddress } from "../client-address.ts";
+import { readBody } from "./read-body.ts";
+import type { AnnounceService } from "./service.ts";
+
+/** The calls by which peers meet: HTTP in, service, HTTP out. */
+export function announceRoutes(service: AnnounceService, clientAddress: ClientAddress) {
+  return new Elysia()
+    .post(
+      "/hash",
+      async ({ request, server }) => {
+        const body = await readBody(request, HashRequest);
+        return service.register(body, clientAddress(request, server));
+      },
+      { parse: "none" },
+    )
+    .post(
+      "/peers",
+      async ({ request, server }) => {
+        const body = await readBody(request, PeersRequest);
+        return service.announce(body, clientAddress(request, server));
+      },
+      { parse: "none" },
+    );
+}

@@ -1,0 +1,104 @@
+import type {
+  HashRequest,
+  HashResponse,
+  PeersRequest,
+  PeersResponse,
+} from "../../protocol/announce.ts";
+import { parseSwarmHash, type SwarmHash } from "../../protocol/ids.ts";
+import type { Clock, Random } from "../clock.ts";
+import { ClientError } from "../errors.ts";
+import type { Announce, SwarmStore, Totals } from "../swarm-store/store.ts";
+import { isComplete, planHandout } from "./handout.ts";
+import { sanitizeAddress } from "./sanitize.ts";
+
+export interface AnnounceOptions {
+  /** How often a peer is asked to announce itself, in seconds. */
+  readonly intervalSeconds: number;
+  /** How long after its last announce a peer is forgotten, in milliseconds. */
+  readonly ttlMs: number;
+}
+
+/** Totals are counted over the whole store, so no more often than this. */
+const TOTALS_MAX_AGE_MS = 1000;
+
+/** The rules of the tracker: what an announce means, whatever carried it here. */
+export class AnnounceService {
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #store: SwarmStore;
+  readonly #options: AnnounceOptions;
+  #totals: { readonly at: number; readonly value: Promise<Totals> } | undefined;
+
+  constructor(clock: Clock, random: Random, store: SwarmStore, options: AnnounceOptions) {
+    this.#clock = clock;
+    this.#random = random;
+    this.#store = store;
+    this.#options = options;
+  }
+
+  /** Makes a swarm; who asks for one has the file, so it is the first complete peer.
+   * @param source the caller's socket address, if one is seen
+   * @throws {ClientError} bad_host, bad_port
+   * @throws {StoreError} */
+  async register(request: HashRequest, source: string | undefined): Promise<HashResponse> {
+    const address = sanitizeAddress(request, source);
+    const hash = this.#random.swarmHash();
+    await this.#store.announce({
+      ...address,
+      ...this.#lifetime(),
+      swarm: hash,
+      peer: request.peer,
+      action: "add",
+      complete: true,
+      create: true,
+      want: 0,
+      only: "all",
+    });
+    return { hash, interval: this.#options.intervalSeconds };
+  }
+
+  /** Takes a peer's news and tells it of others. A peer that has the whole file makes the swarm known again, so that one
+   * with an old data directory, or after a lost database, is found.
+   * @param source the caller's socket address, if one is seen
+   * @throws {ClientError} bad_host, bad_port, unknown_swarm
+   * @throws {StoreError} */
+  async announce(request: PeersRequest, source: string | undefined): Promise<PeersResponse> {
+    const stopped = request.event === "stopped";
+    const announce: Announce = {
+      ...sanitizeAddress(request, source),
+      ...this.#lifetime(),
+      ...planHandout(request),
+      swarm: toSwarmHash(request.hash),
+      peer: request.peer,
+      action: stopped ? "remove" : "add",
+      complete: isComplete(request),
+      create: request.left === 0 && !stopped,
+    };
+    const view = await this.#store.announce(announce);
+    if (view === undefined) throw new ClientError("unknown_swarm");
+    const { peers, complete, incomplete } = view;
+    return { peers: [...peers], interval: this.#options.intervalSeconds, complete, incomplete };
+  }
+
+  /** @returns what is alive, at most TOTALS_MAX_AGE_MS old
+   * @throws {StoreError} */
+  totals(): Promise<Totals> {
+    const now = this.#clock.now();
+    const age = now - (this.#totals?.at ?? Number.NEGATIVE_INFINITY);
+    if (this.#totals === undefined || age < 0 || age > TOTALS_MAX_AGE_MS) {
+      this.#totals = { at: now, value: this.#store.totals(now) };
+    }
+    return this.#totals.value;
+  }
+
+  #lifetime(): Pick<Announce, "now" | "expires"> {
+    const now = this.#clock.now();
+    return { now, expires: now + this.#options.ttlMs };
+  }
+}
+
+function toSwarmHash(text: string): SwarmHash {
+  const hash = parseSwarmHash(text);
+  if (hash === undefined) throw new ClientError("bad_request");
+  return hash;
+}

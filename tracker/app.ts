@@ -1,0 +1,48 @@
+import type { Logger } from "@logtape/logtape";
+import { Elysia } from "elysia";
+import { REQUEST_BYTES_MAX } from "../protocol/announce.ts";
+import { announceRoutes } from "./announce/routes.ts";
+import type { AnnounceService } from "./announce/service.ts";
+import type { ClientAddress } from "./client-address.ts";
+import type { Clock } from "./clock.ts";
+import { toRefusal } from "./refusal.ts";
+
+export interface TrackerDeps {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly service: AnnounceService;
+  readonly clientAddress: ClientAddress;
+  /** As in package.json. */
+  readonly version: string;
+}
+
+/** A connection that says nothing for so long is closed. */
+const IDLE_SECONDS_MAX = 10;
+
+/** Makes the tracker's HTTP API, not yet listening: `handle(request)` answers, `listen()` opens a port. */
+export function createTracker({ clock, log, service, clientAddress, version }: TrackerDeps) {
+  const startedAt = clock.now();
+  return new Elysia({
+    serve: {
+      maxRequestBodySize: REQUEST_BYTES_MAX,
+      idleTimeout: IDLE_SECONDS_MAX,
+      // Elysia's default lets a second tracker take half of the connections of the first instead of failing.
+      reusePort: false,
+    },
+  })
+    .headers({ "x-content-type-options": "nosniff" })
+    .onError(({ code, error, set }) => {
+      const refusal = toRefusal(code, error);
+      if (refusal.status >= 500) log.error("Cannot answer a request: {error}", { error });
+      set.status = refusal.status;
+      Object.assign(set.headers, refusal.headers);
+      return refusal.body;
+    })
+    .get("/ready", "I am ready")
+    .get("/stats", async () => ({
+      ...(await service.totals()),
+      uptimeSeconds: Math.floor((clock.now() - startedAt) / 1000),
+      version,
+    }))
+    .use(announceRoutes(service, clientAddress));
+}

@@ -1,0 +1,14 @@
+/** The part of a server that knows who is at the other end of a request. */
+export interface AddressSource {
+  requestIP(request: Request): { readonly address: string } | null;
+}
+
+/** Tells a caller's address as an IP literal, or undefined when it cannot be known. Passed in, since behind a proxy or on
+ * an edge host it comes from elsewhere.
+ * @param server null when the request came by no socket of ours */
+export type ClientAddress = (request: Request, server: AddressSource | null) => string | undefined;
+
+/** The address of the socket: right when callers reach the tracker directly. */
+export function socketAddress(request: Request, server: AddressSource | null): string | undefined {
+  return server?.requestIP(request)?.address;
+}

@@ -1,0 +1,46 @@
+import { assert } from "../protocol/errors.ts";
+import { parseSwarmHash, type SwarmHash } from "../protocol/ids.ts";
+
+/** Time as the tracker sees it. */
+export interface Clock {
+  /** @returns milliseconds since 1970 */
+  now(): number;
+  /** Waits; an aborted `signal` ends the wait at once, without an error.
+   * @param ms milliseconds */
+  sleep(ms: number, options: { readonly signal: AbortSignal }): Promise<void>;
+  /** Waits until the input that is there by now has been taken: one turn of the event loop. */
+  turn(): Promise<void>;
+}
+
+/** Chance as the tracker uses it. */
+export interface Random {
+  /** @returns an integer from 0 to 2^32 - 1 */
+  uint32(): number;
+  /** @returns a name for a new swarm that nobody can guess */
+  swarmHash(): SwarmHash;
+}
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  sleep: (ms, { signal }) =>
+    new Promise((resolve) => {
+      if (signal.aborted) return resolve();
+      const finish = (): void => {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", finish);
+        resolve();
+      };
+      const timer = setTimeout(finish, ms);
+      signal.addEventListener("abort", finish);
+    }),
+  turn: () => new Promise((resolve) => setImmediate(resolve)),
+};
+
+export const systemRandom: Random = {
+  uint32: () => crypto.getRandomValues(new Uint32Array(1))[0] ?? 0,
+  swarmHash: () => {
+    const hash = parseSwarmHash(crypto.randomUUID());
+    assert(hash !== undefined, "The platform's uuids are uuids");
+    return hash;
+  },
+};

@@ -1,0 +1,65 @@
+import { CodedError } from "../protocol/errors.ts";
+
+/** Why a request was refused; goes out as the answer's `code`. */
+export type ClientErrorCode =
+  | "bad_json"
+  | "bad_request"
+  | "bad_host"
+  | "bad_port"
+  | "too_large"
+  | "unsupported_media_type"
+  | "not_found"
+  | "unknown_swarm";
+
+const CLIENT_ERRORS: Readonly<Record<ClientErrorCode, { status: number; message: string }>> = {
+  bad_json: { status: 400, message: "The body is not JSON" },
+  bad_request: { status: 400, message: "The body does not have the fields of this call" },
+  bad_host: { status: 400, message: "listening_host is neither an IP address nor a host name" },
+  bad_port: { status: 400, message: "listening_port is not a number from 1 to 65535" },
+  too_large: { status: 413, message: "The body is larger than 4096 bytes" },
+  unsupported_media_type: { status: 415, message: "The body must be application/json" },
+  not_found: { status: 404, message: "There is no such call" },
+  unknown_swarm: { status: 404, message: "This tracker does not know the hash" },
+};
+
+/** The client's mistake: the only error whose message an HTTP client sees, which is why callers cannot choose it. */
+export class ClientError extends CodedError<ClientErrorCode> {
+  /** The HTTP status, 4xx. */
+  readonly status: number;
+
+  constructor(code: ClientErrorCode, options?: ErrorOptions) {
+    super(code, CLIENT_ERRORS[code].message, options);
+    this.status = CLIENT_ERRORS[code].status;
+  }
+}
+
+/** Why the store did not take an announce; nothing of it was kept. */
+export type StoreErrorCode = "busy" | "overloaded" | "failed" | "closed";
+
+/** The store could not commit; the caller may try again. */
+export class StoreError extends CodedError<StoreErrorCode> {}
+
+/** Names of the exit codes that the tracker gives. */
+export const EXIT_CODES = { error: 1, usage: 2, io: 8, busy: 11 } as const;
+export type ExitName = keyof typeof EXIT_CODES;
+
+/** The tracker cannot start or go on; ends the process with one line and the code of its name. */
+export class FatalError extends CodedError<ExitName> {
+  /** What the user can do about it. */
+  readonly hint: string;
+
+  constructor(code: ExitName, message: string, options: ErrorOptions & { readonly hint: string }) {
+    super(code, message, options);
+    this.hint = options.hint;
+  }
+}
+
+/** Control, zero-width and bidirectional characters: what could rewrite a terminal's line. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+const MESSAGE_CHARS_MAX = 200;
+
+/** @returns the one line that tells a user why the process ends, without its line end */
+export function formatErrorLine(error: FatalError): string {
+  const text = error.message.replaceAll(UNPRINTABLE, "").slice(0, MESSAGE_CHARS_MAX);
+  return `ERROR code=${EXIT_CODES[error.code]} name=${error.code}: ${text}; hint: ${error.hint}`;
+}

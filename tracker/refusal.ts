@@ -1,0 +1,35 @@
+import type { ErrorResponse } from "../protocol/announce.ts";
+import { ClientError, StoreError } from "./errors.ts";
+
+/** How a request is refused. */
+export interface Refusal {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: ErrorResponse;
+}
+
+const RETRY_AFTER_SECONDS = "2";
+
+/** Makes an answer of whatever went wrong: fixed words only, nothing of the request and nothing of an exception.
+ * @param code Elysia's name for the kind of error
+ * @param error whatever was thrown */
+export function toRefusal(code: string | number, error: unknown): Refusal {
+  const client = toClientError(code, error);
+  if (client !== undefined) return { status: client.status, headers: {}, body: toBody(client) };
+  if (error instanceof StoreError && error.code !== "failed") {
+    const headers = { "retry-after": RETRY_AFTER_SECONDS };
+    return { status: 503, headers, body: { error: "The tracker is busy", code: "busy" } };
+  }
+  return { status: 500, headers: {}, body: { error: "Internal error", code: "internal" } };
+}
+
+function toClientError(code: string | number, error: unknown): ClientError | undefined {
+  if (error instanceof ClientError) return error;
+  return code === "NOT_FOUND" ? new ClientError("not_found") : undefined;
+}
+
+/** The original program's clients read `peers` whatever the status is. */
+function toBody({ code, message }: ClientError): ErrorResponse {
+  const body = { error: message, code };
+  return code === "unknown_swarm" ? { ...body, peers: [] } : body;
+}
