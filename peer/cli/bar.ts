@@ -73,10 +73,14 @@ export class BarView implements View {
   #draw(): string {
     if (this.#shown === undefined) return "";
     const words = formatProgress(this.#shown, this.#isProven);
-    const name = this.#name === "" ? "" : `${this.#name} `;
     // The last column stays free: some terminals begin a new line when it is written.
-    const room = this.#screen.columns - 1 - name.length - words.length - "[] ".length;
-    if (room < BAR_CHARS_MIN) return words.slice(0, this.#screen.columns - 1);
+    const columns = this.#screen.columns - 1;
+    const roomWithout = columns - words.length - "[] ".length;
+    if (roomWithout < BAR_CHARS_MIN) return words.slice(0, columns);
+    // On a narrow terminal the bar is worth more than the name.
+    const hasName = this.#name !== "" && roomWithout - this.#name.length - 1 >= BAR_CHARS_MIN;
+    const name = hasName ? `${this.#name} ` : "";
+    const room = roomWithout - name.length;
     const chars = Math.min(room, BAR_CHARS_MAX);
     const full = Math.floor((percentShown(this.#shown, this.#isProven) / 100) * chars);
     return `${name}[${this.#paint("cyan", "#".repeat(full))}${"-".repeat(chars - full)}] ${words}`;

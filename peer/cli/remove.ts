@@ -2,12 +2,13 @@ import { NotFoundError, UsageError } from "../errors.ts";
 import type { Entry, Library } from "../library.ts";
 import { openContextLibrary } from "./context-library.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
+import { refreshServing } from "./running-peer.ts";
 import type { Context, RemoveOptions } from "./verbs.ts";
 
 /** `peer remove HASH`: a uuid or a digest, or how one of them begins.
  * @throws {NotFoundError} unknown_swarm
  * @throws {UsageError} bad_argument: the text means several torrents
- * @throws {StorageError} denied, io */
+ * @throws {StorageError} denied, io (also: the run that serves the data directory does not answer) */
 export async function remove(
   context: Context,
   { hash, deleteFile }: RemoveOptions,
@@ -15,6 +16,7 @@ export async function remove(
   const library = await openContextLibrary(context);
   const { torrent, path, state } = await findOne(library, hash);
   await library.remove(torrent.digest, { deleteFile });
+  await refreshServing(context);
   const fileDeleted = deleteFile && state !== "missing";
   context.report.emit({ type: "removed", hash: torrent.hash, file: path, fileDeleted });
   return EXIT_CODES.ok;

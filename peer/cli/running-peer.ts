@@ -61,6 +61,13 @@ export async function startServingPeer(context: Context): Promise<RunningPeer> {
   }
 }
 
+/** Lets the run that serves the data directory, if there is one, look at it again; resolves when it has.
+ * @throws {StorageError} io */
+export async function refreshServing({ disk, clock, config, signal }: Context): Promise<void> {
+  const stateDir = join(config.dataDir, "state");
+  if (await isServedByOther(disk, stateDir)) await refreshOther(clock, stateDir, signal);
+}
+
 /** Waits for the end of the run.
  * @throws the signal's reason, always */
 export async function untilStopped(signal: AbortSignal): Promise<never> {

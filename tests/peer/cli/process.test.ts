@@ -3,6 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { formatTorrent } from "../../../protocol/torrent.ts";
 import { makeTorrent, randomBytes } from "../../support/fixtures.ts";
+import { peerCommand } from "../../support/peer-process.ts";
 import { createEventsValidator, parseLines } from "./events-validator.ts";
 import { withDirectory } from "./harness.ts";
 
@@ -19,9 +20,9 @@ interface Peer extends AsyncDisposable {
   }>;
 }
 
-/** Starts `bun peer …` as a user does, with nothing of this machine's surroundings. */
+/** Starts a peer as a user does, with nothing of this machine's surroundings. */
 function startPeer(directory: string, ...argv: readonly string[]): Peer {
-  const process_ = Bun.spawn(["bun", "peer", ...argv], {
+  const process_ = Bun.spawn([...peerCommand(), ...argv], {
     cwd: ROOT,
     env: { PATH: process.env.PATH, HOME: directory, PEER_LISTEN: "127.0.0.1:0" },
     stdin: "pipe",

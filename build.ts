@@ -1,0 +1,125 @@
+import { closeSync, existsSync, openSync, readSync } from "node:fs";
+import { mkdir, rename, rm, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { BunPlugin } from "bun";
+
+/** Makes the executables for the machine it runs on: `bun build.ts` writes dist/peer and dist/tracker. Each carries the
+ * runtime that built it and needs nothing beside it. */
+
+/** What one executable is made of. */
+export interface ExecutableOptions {
+  /** The file it runs, absolute. */
+  readonly entry: string;
+  /** Where it goes, absolute; an older one is replaced. */
+  readonly outfile: string;
+  readonly plugins?: readonly BunPlugin[];
+  /** Lets the executable run what `bunfig.toml` and `.env` of its current directory say, as Bun does by default. Only for
+   * the test that shows what would happen then. */
+  readonly trustsCurrentDirectory?: boolean;
+}
+
+const ROOT = import.meta.dir;
+
+/** @returns the size of the executable in bytes
+ * @throws {AggregateError} what the bundler found wrong */
+export async function buildExecutable(options: ExecutableOptions): Promise<number> {
+  const { entry, outfile, plugins = [], trustsCurrentDirectory = false } = options;
+  const fresh = `${outfile}.new-${process.pid}`;
+  await mkdir(dirname(outfile), { recursive: true });
+  try {
+    await Bun.build({
+      entrypoints: [entry],
+      target: "bun",
+      format: "esm",
+      bytecode: true,
+      // Shorter identifiers switch off Elysia's validation without a word: it reads the source of its handlers.
+      minify: { whitespace: true, syntax: true, identifiers: false },
+      plugins: [...plugins],
+      compile: {
+        outfile: fresh,
+        autoloadBunfig: trustsCurrentDirectory,
+        autoloadDotenv: trustsCurrentDirectory,
+        autoloadTsconfig: false,
+        autoloadPackageJson: false,
+      },
+    });
+    // In one step: an executable that runs just now cannot be written to, and nobody sees half of one.
+    await rename(fresh, outfile);
+  } finally {
+    await rm(fresh, { force: true });
+  }
+  return (await stat(outfile)).size;
+}
+
+/** libSQL loads its native addon by a name that it puts together when it runs, which no bundler can follow. This replaces
+ * that one function by one with the name written out, so that the addon travels inside the executable.
+ * @param platform the addon's package, as `libsqlPlatform()` names it
+ * @throws {Error} the addon is not installed; later, when building: libSQL's loader is not what it was */
+export function embedLibsql(platform: string, modules = join(ROOT, "node_modules")): BunPlugin {
+  const addon = join(modules, "@libsql", platform, "index.node");
+  if (!existsSync(addon)) {
+    throw new Error(
+      `Cannot build the tracker: @libsql/${platform} is not installed, run: bun install --frozen-lockfile`,
+    );
+  }
+  return {
+    name: "embed-libsql",
+    setup(build) {
+      build.onLoad({ filter: /[\\/]node_modules[\\/]libsql[\\/]index\.js$/ }, async ({ path }) => ({
+        contents: withStaticAddon(await Bun.file(path).text(), addon),
+        loader: "js",
+      }));
+    },
+  };
+}
+
+/** @param source libSQL's index.js
+ * @throws {Error} it has no such loader */
+export function withStaticAddon(source: string, addon: string): string {
+  const loader = /^const \{ load, currentTarget \} =.*\n|^const \{ familySync.*\n/gm;
+  const requireNative = /^function requireNative\(\) \{\n[\s\S]*?^\}\n/m;
+  if (!requireNative.test(source) || source.match(loader)?.length !== 2) {
+    throw new Error("Cannot build the tracker: libsql/index.js has another loader by now");
+  }
+  const call = `function requireNative() {\n  return require(${JSON.stringify(addon)});\n}\n`;
+  return source.replace(loader, "").replace(requireNative, () => call);
+}
+
+/** @returns the platform that this process runs on, in the names of libSQL's packages: `linux-x64-gnu`, `darwin-arm64` */
+export function libsqlPlatform(): string {
+  const { platform, arch } = process;
+  if (platform === "linux") return `linux-${arch}-${isMusl(process.execPath) ? "musl" : "gnu"}`;
+  return platform === "win32" ? `win32-${arch}-msvc` : `${platform}-${arch}`;
+}
+
+/** What counts is which C library the runtime itself wants, not which the machine has besides: that one loads the addon. */
+function isMusl(executable: string): boolean {
+  const head = Buffer.alloc(ELF_HEAD_BYTES);
+  const file = openSync(executable, "r");
+  try {
+    readSync(file, head);
+  } finally {
+    closeSync(file);
+  }
+  return head.includes("/ld-musl-");
+}
+
+/** An ELF file names the loader it wants in its first page. */
+const ELF_HEAD_BYTES = 4096;
+
+async function buildAll(): Promise<void> {
+  const plugins = [embedLibsql(libsqlPlatform())];
+  await report("peer", { entry: join(ROOT, "peer/index.ts"), outfile: join(ROOT, "dist/peer") });
+  await report("tracker", {
+    entry: join(ROOT, "tracker/index.ts"),
+    outfile: join(ROOT, "dist/tracker"),
+    plugins,
+  });
+}
+
+async function report(name: string, options: ExecutableOptions): Promise<void> {
+  const bytes = await buildExecutable(options);
+  process.stdout.write(`dist/${name}  ${(bytes / 2 ** 20).toFixed(1)} MiB\n`);
+}
+
+if (import.meta.main) await buildAll();

@@ -1,0 +1,186 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { mkdir, readdir, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { buildExecutable, embedLibsql, libsqlPlatform, withStaticAddon } from "../../build.ts";
+import { hashOf, makeTempDirectory, type TempDirectory, writeSeeded } from "../support/temp.ts";
+import { startTracker } from "../support/tracker.ts";
+import { waitUntil } from "../support/wait.ts";
+
+const ROOT = join(import.meta.dir, "../..");
+const PEER_ENTRY = join(ROOT, "peer/index.ts");
+const TRACKER_ENTRY = join(ROOT, "tracker/index.ts");
+const MIB = 1024 * 1024;
+/** What an executable may add to the runtime that it carries. */
+const PEER_OWN_BYTES_MAX = 8 * MIB;
+const TRACKER_OWN_BYTES_MAX = 24 * MIB;
+const BUILD_MS_MAX = 120_000;
+
+let built: TempDirectory;
+let peer = "";
+let tracker = "";
+
+beforeAll(async () => {
+  built = await makeTempDirectory();
+  peer = built.at("peer");
+  tracker = built.at("tracker");
+  await buildExecutable({ entry: PEER_ENTRY, outfile: peer });
+  const plugins = [embedLibsql(libsqlPlatform())];
+  await buildExecutable({ entry: TRACKER_ENTRY, outfile: tracker, plugins });
+}, BUILD_MS_MAX);
+
+afterAll(async () => {
+  await built[Symbol.asyncDispose]();
+});
+
+describe("the executables", () => {
+  test("the executables run in an empty directory with an empty environment, and move a file", async () => {
+    await using directory = await makeTempDirectory();
+    const empty = directory.at("empty");
+    await mkdir(empty);
+    const file = await writeSeeded(directory.at("file.bin"), 20 * MIB, 7);
+    const torrent = directory.at("file.torrent.json");
+    await using running = await startTracker({
+      // env -i: what startTracker gives is taken away again.
+      command: ["env", "-i", `--chdir=${empty}`, tracker],
+      db: `file:${directory.at("tracker.db")}`,
+    });
+    const shared = ["--tracker", running.url, "--listen", "127.0.0.1:0", "--data-dir"];
+
+    await using uploader = start(peer, empty, [
+      ...["upload", file, torrent, ...shared],
+      directory.at("a"),
+    ]);
+    await uploader.printed("SUCCESSFUL UPLOAD\n");
+    const downloaded = await run(peer, empty, [
+      ...["download", torrent, directory.at("copy.bin"), ...shared],
+      directory.at("b"),
+    ]);
+    expect(downloaded).toMatchObject({ exitCode: 0, stdout: "SUCCESSFUL DOWNLOAD\n" });
+    expect(await hashOf(directory.at("copy.bin"))).toBe(await hashOf(file));
+    expect(await uploader.stop("SIGINT")).toBe(130);
+    expect(await running.kill("SIGTERM")).toBe(143);
+    expect(await readdir(empty)).toEqual([]);
+  }, 60_000);
+
+  test("the executables add little to the runtime they carry", async () => {
+    const { size: runtime } = await stat(process.execPath);
+    expect((await stat(peer)).size - runtime).toBeLessThan(PEER_OWN_BYTES_MAX);
+    expect((await stat(tracker)).size - runtime).toBeLessThan(TRACKER_OWN_BYTES_MAX);
+  });
+
+  test("the peer's executable is made of none of the tracker's packages, the tracker's is", async () => {
+    const foreign = /node_modules\/(elysia|drizzle-orm|libsql|@libsql)\//;
+    expect((await inputsOf(PEER_ENTRY)).filter((path) => foreign.test(path))).toEqual([]);
+    const used = (await inputsOf(TRACKER_ENTRY)).map((path) => foreign.exec(path)?.[1]);
+    expect([...new Set(used)].filter(Boolean).toSorted()).toEqual([
+      "@libsql",
+      "drizzle-orm",
+      "elysia",
+      "libsql",
+    ]);
+  }, 30_000);
+
+  test("SUP-1: an executable started among a stranger's files runs and reads none of them", async () => {
+    await using directory = await makeTempDirectory();
+    await plantTraps(directory.path);
+    const list = await run(peer, directory.path, ["list", "--data-dir", directory.at("data")]);
+    expect(list).toMatchObject({ exitCode: 0, stderr: "" });
+    expect(await run(tracker, directory.path, ["version"])).toMatchObject({ exitCode: 0 });
+    await using running = await startTracker({
+      command: ["env", "-i", `--chdir=${directory.path}`, tracker],
+      db: `file:${directory.at("tracker.db")}`,
+    });
+    expect((await fetch(`${running.url}/ready`)).status).toBe(200);
+    expect(existsSync(directory.at("canary"))).toBe(false);
+  }, 30_000);
+
+  test(
+    "SUP-1: an executable built with Bun's defaults runs and reads a stranger's files",
+    async () => {
+      await using directory = await makeTempDirectory();
+      await plantTraps(directory.path);
+      const control = built.at("control");
+      await buildExecutable({ entry: PEER_ENTRY, outfile: control, trustsCurrentDirectory: true });
+      const list = await run(control, directory.path, ["list", "--data-dir", directory.at("data")]);
+      expect(list.exitCode).toBe(2);
+      expect(list.stderr).toContain("PEER_MAX_PEERS");
+      expect(existsSync(directory.at("canary"))).toBe(true);
+    },
+    BUILD_MS_MAX,
+  );
+});
+
+describe("embedLibsql", () => {
+  test("embedLibsql refuses to build without the platform's addon, saying which", () => {
+    expect(() => embedLibsql("plan9-mips")).toThrow("@libsql/plan9-mips is not installed");
+    expect(() => embedLibsql(libsqlPlatform(), "/nowhere")).toThrow("is not installed");
+  });
+
+  test("withStaticAddon writes the addon's name out, and refuses a loader that it does not know", async () => {
+    const source = await Bun.file(join(ROOT, "node_modules/libsql/index.js")).text();
+    const fixed = withStaticAddon(source, "/a/index.node");
+    expect(fixed).toContain('return require("/a/index.node");');
+    expect(fixed).not.toContain("@neon-rs/load");
+    expect(() => withStaticAddon(source.replace("requireNative()", "load()"), "/a")).toThrow(
+      "another loader",
+    );
+  });
+});
+
+/** What a downloaded archive may bring along. */
+async function plantTraps(directory: string): Promise<void> {
+  const canary = `import { writeFileSync } from "node:fs"; writeFileSync("canary", "");`;
+  const traps: Readonly<Record<string, string>> = {
+    "canary.ts": canary,
+    "bunfig.toml": 'preload = ["./canary.ts"]\n',
+    ".env": "PEER_MAX_PEERS=none\nTRACKER_PORT=none\nPORT=none\n",
+    "tsconfig.json": '{ "compilerOptions": { "paths": { "*": ["./canary.ts"] } } }',
+    "package.json": '{ "imports": { "#a": "./canary.ts" }, "main": "canary.ts" }',
+  };
+  for (const [name, text] of Object.entries(traps)) await writeFile(join(directory, name), text);
+}
+
+/** @returns the files that a program is bundled from */
+async function inputsOf(entry: string): Promise<readonly string[]> {
+  const plugins = entry === TRACKER_ENTRY ? [embedLibsql(libsqlPlatform())] : [];
+  const bundle = await Bun.build({ entrypoints: [entry], target: "bun", metafile: true, plugins });
+  const inputs = Object.keys(bundle.metafile?.inputs ?? {});
+  expect(inputs.length).toBeGreaterThan(20);
+  return inputs;
+}
+
+/** Starts an executable with an environment of nothing. */
+function start(executable: string, cwd: string, args: readonly string[]) {
+  const child = Bun.spawn([executable, ...args], {
+    cwd,
+    env: {},
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const texts = { stdout: "", stderr: "" };
+  const drain = async (name: keyof typeof texts): Promise<void> => {
+    const decoder = new TextDecoder();
+    for await (const chunk of child[name]) texts[name] += decoder.decode(chunk, { stream: true });
+  };
+  const ended = Promise.all([child.exited, drain("stdout"), drain("stderr")]);
+  const stop = async (signal: NodeJS.Signals): Promise<number> => {
+    child.kill(signal);
+    return (await ended)[0];
+  };
+  return {
+    ended: ended.then(([exitCode]) => ({ exitCode, ...texts })),
+    printed: (text: string) =>
+      waitUntil(() => texts.stdout.includes(text), `"${text}"`, { state: () => texts.stderr }),
+    stop,
+    [Symbol.asyncDispose]: async () => {
+      await stop("SIGKILL");
+    },
+  };
+}
+
+async function run(executable: string, cwd: string, args: readonly string[]) {
+  await using child = start(executable, cwd, args);
+  return await child.ended;
+}

@@ -1,0 +1,122 @@
+import { existsSync, readdirSync } from "node:fs";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { countTests, type Tally } from "./tally.ts";
+
+/** Everything a merge needs, one stage after the other, whatever an earlier one says: `bun run ok`. With `--install` it
+ * installs first, which makes it what CI runs: `bun run ci`. The last line is `N passed, N failed`; the exit code is 0
+ * only with none failed. It imports no package, since it runs before any is there. */
+
+/** A stage of tests counts its tests; any other counts only when it fails, as one. */
+interface Stage {
+  readonly name: string;
+  readonly command: readonly string[];
+  /** Runs over these instead: paths that are not there yet are left out, but not all of them may be missing. */
+  readonly tests?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+const ROOT = join(import.meta.dir, "../..");
+const BUN = process.execPath;
+const EXECUTABLES = {
+  PEER_CMD: join(ROOT, "dist/peer"),
+  TRACKER_CMD: join(ROOT, "dist/tracker"),
+};
+const UNIT_TESTS = ["tests/protocol", "tests/peer", "tests/tracker", "tests/contract", "tests/sim"];
+/** The HTTP and the command-line tests: those that start the programs. */
+const PROGRAM_TESTS = [
+  "tests/tracker/api.test.ts",
+  "tests/tracker/process.test.ts",
+  "tests/tracker/kill.test.ts",
+  "tests/peer/cli/process.test.ts",
+  ...readdirSync(join(ROOT, "tests/e2e"))
+    // This one is about executables anyway, of its own making.
+    .filter((name) => name.endsWith(".test.ts") && name !== "executables.test.ts")
+    .map((name) => `tests/e2e/${name}`),
+];
+
+const INSTALL: Stage = {
+  name: "install",
+  command: [BUN, "install", "--frozen-lockfile", "--ignore-scripts"],
+};
+const CHECKS: readonly Stage[] = [
+  { name: "types", command: [BUN, "node_modules/typescript/bin/tsc"] },
+  {
+    name: "lint",
+    command: [BUN, "node_modules/@biomejs/biome/bin/biome", "check", "--error-on-warnings"],
+  },
+  { name: "house", command: [BUN, "test"], tests: ["tests/house"] },
+];
+const BUILD: Stage = { name: "build", command: [BUN, "build.ts"] };
+const COMPILED: Stage = {
+  name: "the programs' tests against the executables",
+  command: [BUN, "test"],
+  tests: PROGRAM_TESTS,
+  env: EXECUTABLES,
+};
+const STAGES: Readonly<Record<string, readonly Stage[]>> = {
+  compiled: [BUILD, COMPILED],
+  ok: [
+    ...CHECKS,
+    { name: "unit and contract tests", command: [BUN, "test"], tests: UNIT_TESTS },
+    BUILD,
+    { name: "end to end", command: [BUN, "test"], tests: ["tests/e2e", "tests/demo"] },
+    { name: "robustness", command: [BUN, "test"], tests: ["tests/robustness"] },
+    COMPILED,
+  ],
+};
+
+const stop = new AbortController();
+const STOPPED_EXIT_CODE = 130;
+
+/** Runs the stages and says how they ended.
+ * @returns the exit code */
+async function run(stages: readonly Stage[]): Promise<number> {
+  const directory = await mkdtemp(join(tmpdir(), "gate-"));
+  const lines: string[] = [];
+  let [passed, failed] = [0, 0];
+  try {
+    for (const [at, stage] of stages.entries()) {
+      if (stop.signal.aborted) break;
+      process.stdout.write(`\n== ${stage.name}\n`);
+      const startedMs = performance.now();
+      const tally = await runStage(stage, join(directory, `${at}.xml`));
+      const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
+      passed += tally.passed;
+      failed += tally.failed;
+      lines.push(`${tally.failed === 0 ? "ok    " : "FAILED"} ${stage.name} (${seconds} s)`);
+      if (stage === INSTALL && tally.failed > 0) break;
+    }
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+  process.stdout.write(`\n${lines.join("\n")}\n${passed} passed, ${failed} failed\n`);
+  if (stop.signal.aborted) return STOPPED_EXIT_CODE;
+  return failed === 0 ? 0 : 1;
+}
+
+async function runStage(stage: Stage, reportPath: string): Promise<Tally> {
+  const there = stage.tests?.filter((path) => existsSync(join(ROOT, path)));
+  if (there?.length === 0) return { passed: 0, failed: 1 };
+  const report = ["--reporter=junit", `--reporter-outfile=${reportPath}`];
+  const words = there === undefined ? [] : [...there, ...report];
+  const child = Bun.spawn([...stage.command, ...words], {
+    cwd: ROOT,
+    env: { ...process.env, ...stage.env },
+    stdin: "ignore",
+    stdout: "inherit",
+    stderr: "inherit",
+    signal: stop.signal,
+  });
+  const exitCode = await child.exited;
+  if (there === undefined) return { passed: 0, failed: exitCode === 0 ? 0 : 1 };
+  const text = await readFile(reportPath, "utf8").catch(() => "");
+  return countTests(text, exitCode);
+}
+
+for (const name of ["SIGINT", "SIGTERM"]) process.on(name, () => stop.abort());
+const [which = "ok"] = process.argv.slice(2).filter((word) => !word.startsWith("--"));
+const chosen = STAGES[which];
+if (chosen === undefined) throw new Error(`No such gate: ${which}`);
+process.exitCode = await run(process.argv.includes("--install") ? [INSTALL, ...chosen] : chosen);
