@@ -18,7 +18,7 @@ export interface Measured {
 
 const MIB = 1024 * 1024;
 const SAMPLE_MS = 20;
-const TIME_MS_MAX = 300_000;
+const TIME_MS_MAX = 120_000;
 
 /** Memory-backed where there is such a place, so that no disk is measured. */
 export function workRoot(): string {

@@ -3,6 +3,10 @@ import { cpus } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { Client } from "./client.ts";
+import { aria2 } from "./clients/aria2.ts";
+import { createBareLoop } from "./clients/bare-loop.ts";
+import { libtorrent } from "./clients/libtorrent.ts";
+import { nginxCurl } from "./clients/nginx-curl.ts";
 import { createPeerClient } from "./clients/peer.ts";
 import { type Measured, measure, workRoot } from "./measure.ts";
 
@@ -21,7 +25,15 @@ const { values } = parseArgs({
   },
 });
 
-const CLIENTS: readonly Client[] = [createPeerClient("peer", [])];
+const CLIENTS: readonly Client[] = [
+  createPeerClient("peer", []),
+  libtorrent,
+  aria2,
+  nginxCurl,
+  createBareLoop("sha256"),
+  createBareLoop("sha1"),
+  createBareLoop("none"),
+];
 
 await main();
 

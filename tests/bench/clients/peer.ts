@@ -1,5 +1,6 @@
 import { join } from "node:path";
-import type { Client, Leecher, Scene, Started, Swarm } from "../client.ts";
+import type { Client, Leecher, Scene, Swarm } from "../client.ts";
+import { spawn } from "../spawn.ts";
 
 /** This project, from source or, where PEER_CMD and TRACKER_CMD name them, as executables. */
 
@@ -19,19 +20,14 @@ export function createPeerClient(name: string, flags: readonly string[]): Client
 
 async function start(scene: Scene, flags: readonly string[]): Promise<Swarm> {
   const { directory, file, partBytes } = scene;
-  const tracker = spawn([
-    ...TRACKER,
-    "127.0.0.1",
-    "0",
-    "--db",
-    `file:${join(directory, "tracker.db")}`,
-  ]);
-  const url = await match(tracker.process.stderr, /listening on (http:\S+)/);
+  const database = `file:${join(directory, "tracker.db")}`;
+  const tracker = spawn([...TRACKER, "127.0.0.1", "0", "--db", database], { watch: "stderr" });
+  const url = await tracker.match(/listening on (http:\S+)/);
   const torrent = join(directory, "torrent.json");
   const common = (who: string) => ["--tracker", url, "--data-dir", join(directory, who), ...flags];
   const upload = ["upload", file, torrent, "--part-size", String(partBytes), ...common("seeder")];
   const seeder = spawn([...PEER, ...upload]);
-  await match(seeder.process.stdout, /SUCCESSFUL UPLOAD/);
+  await seeder.match(/SUCCESSFUL UPLOAD/);
   return {
     seeder,
     startLeecher: (n) => startLeecher(n, torrent, directory, common(`leecher${n}`)),
@@ -51,39 +47,10 @@ function startLeecher(
 ): Leecher {
   const target = join(directory, `file${n}`);
   const started = spawn([...PEER, "download", torrent, target, "--serve", ...common]);
-  const done = match(started.process.stdout, /SUCCESSFUL DOWNLOAD/).then(() => undefined);
+  const done = started.match(/SUCCESSFUL DOWNLOAD/).then(() => undefined);
   return { ...started, target, done };
 }
 
 function commandOf(executable: string | undefined, source: string): readonly string[] {
   return executable === undefined ? [process.execPath, join(ROOT, source)] : [executable];
-}
-
-function spawn(command: readonly string[]) {
-  const child = Bun.spawn([...command], { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
-  const stop = async () => {
-    child.kill();
-    await child.exited;
-  };
-  return { pid: child.pid, exited: child.exited, stop, process: child } satisfies Started & {
-    process: unknown;
-  };
-}
-
-/** Reads until the pattern shows, and goes on draining behind it.
- * @returns its first group, or all of it */
-async function match(stream: ReadableStream<Uint8Array>, pattern: RegExp): Promise<string> {
-  const found = Promise.withResolvers<string>();
-  const read = async () => {
-    const decoder = new TextDecoder();
-    let text = "";
-    for await (const chunk of stream) {
-      text = (text + decoder.decode(chunk, { stream: true })).slice(-10_000);
-      const hit = pattern.exec(text);
-      if (hit !== null) found.resolve(hit[1] ?? hit[0]);
-    }
-    found.reject(new Error(`Ended without ${pattern}: ${text}`));
-  };
-  read().catch(found.reject);
-  return await found.promise;
 }

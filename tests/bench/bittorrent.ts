@@ -1,0 +1,102 @@
+import { mkdir, rename, symlink } from "node:fs/promises";
+import { basename, join } from "node:path";
+import type { Scene } from "./client.ts";
+
+/** What the BitTorrent programs need to meet: a .torrent file and a tracker, both made here. Node n (0 is the seeder)
+ * listens on its own loopback address, so that no program takes two others for one. */
+
+export const PORT_FIRST = 27_100;
+
+export interface Meeting {
+  /** Path of the .torrent file. */
+  readonly torrent: string;
+  /** Name of the file in it. */
+  readonly name: string;
+  /** A directory in which the seeder finds the file under its name. */
+  readonly seedDirectory: string;
+  /** Resolves when the seeder has announced itself as complete. */
+  readonly seederReady: Promise<void>;
+  stop(): Promise<void>;
+}
+
+export function addressOf(node: number): { readonly host: string; readonly port: number } {
+  return { host: `127.0.77.${node + 1}`, port: PORT_FIRST + node };
+}
+
+export async function createMeeting(scene: Scene): Promise<Meeting> {
+  const ready = Promise.withResolvers<void>();
+  const left = new Map<number, number>();
+  const tracker = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: (request) => {
+      const query = new URL(request.url.replace(/info_hash=[^&]*&?/, "")).searchParams;
+      const port = Number(query.get("port"));
+      if (query.get("event") === "stopped") left.delete(port);
+      else left.set(port, Number(query.get("left") ?? 0));
+      if (left.get(PORT_FIRST) === 0) ready.resolve();
+      return new Response(answer([...left.keys()].filter((other) => other !== port)));
+    },
+  });
+  const name = basename(scene.file);
+  const seedDirectory = join(scene.directory, "seed");
+  await mkdir(seedDirectory);
+  await symlink(scene.file, join(seedDirectory, name));
+  const torrent = join(scene.directory, `${name}.torrent`);
+  await Bun.write(
+    torrent,
+    await encodeTorrent(scene, name, `http://127.0.0.1:${tracker.port}/announce`),
+  );
+  return {
+    torrent,
+    name,
+    seedDirectory,
+    seederReady: ready.promise,
+    stop: () => tracker.stop(true),
+  };
+}
+
+function answer(ports: readonly number[]): Uint8Array {
+  const peers = ports.flatMap((port) => [
+    127,
+    0,
+    77,
+    port - PORT_FIRST + 1,
+    port >> 8,
+    port & 0xff,
+  ]);
+  return encode({ interval: 30, "min interval": 5, peers: Uint8Array.from(peers) });
+}
+
+async function encodeTorrent(scene: Scene, name: string, announce: string): Promise<Uint8Array> {
+  const pieces = await hashPieces(scene);
+  const info = { length: scene.fileBytes, name, "piece length": scene.partBytes, pieces };
+  return encode({ announce, info });
+}
+
+/** Kept beside the file: it takes seconds and never changes. */
+async function hashPieces({ file, partBytes }: Scene): Promise<Uint8Array> {
+  const kept = Bun.file(`${file}.${partBytes}.pieces`);
+  if (await kept.exists()) return await kept.bytes();
+  const pieces: Uint8Array[] = [];
+  const source = Bun.file(file);
+  for (let at = 0; at < source.size; at += partBytes) {
+    const piece = await source.slice(at, at + partBytes).bytes();
+    pieces.push(new Bun.CryptoHasher("sha1").update(piece).digest());
+  }
+  const all = Buffer.concat(pieces);
+  await Bun.write(`${file}.pieces.new`, all);
+  await rename(`${file}.pieces.new`, `${file}.${partBytes}.pieces`);
+  return all;
+}
+
+type Bencodable = number | string | Uint8Array | { readonly [key: string]: Bencodable };
+
+function encode(value: Bencodable): Uint8Array {
+  if (typeof value === "number") return Buffer.from(`i${value}e`);
+  if (typeof value === "string") return encode(Buffer.from(value));
+  if (value instanceof Uint8Array) return Buffer.concat([Buffer.from(`${value.length}:`), value]);
+  const entries = Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1));
+  const encoded = entries.flatMap(([key, inner]) => [encode(key), encode(inner)]);
+  return Buffer.concat([Buffer.from("d"), ...encoded, Buffer.from("e")]);
+}
