@@ -28,7 +28,9 @@ export class SocketStreams {
 
   constructor(socket: Socket<SocketSlot>) {
     this.#socket = socket;
-    this.remote = { host: withoutMapping(socket.remoteAddress), port: socket.remotePort };
+    // A remote that is gone already has no address: then these streams end at once, and say so.
+    const { remoteAddress = "", remotePort = 0 }: MaybeGone = socket;
+    this.remote = { host: withoutMapping(remoteAddress), port: remotePort };
     this.closed = this.#whenClosed.promise;
     this.readable = new ReadableStream<Uint8Array>(
       {
@@ -36,7 +38,11 @@ export class SocketStreams {
           this.#reader = controller;
         },
         pull: () => this.#resume(),
-        cancel: () => this.terminate(),
+        cancel: () => {
+          // The stream is over already: to close it again would be an error.
+          this.#reader = undefined;
+          this.terminate();
+        },
       },
       new ByteLengthQueuingStrategy({ highWaterMark: SOCKET_READ_BUFFER_BYTES }),
     );
@@ -123,9 +129,17 @@ export class SocketStreams {
     return done.promise;
   }
 
+  /** Only our half: closing both would reset the connection while something of the remote is unread, and a reset
+   * takes with it what we said last. The remote closes when it has read our end. */
   #end(): void {
-    if (!this.#isClosed) this.#socket.end();
+    if (!this.#isClosed) this.#socket.shutdown();
   }
+}
+
+/** What a socket has to say of its other end: nothing when that has gone by then. */
+interface MaybeGone {
+  readonly remoteAddress?: string;
+  readonly remotePort?: number;
 }
 
 /** What a socket carries: its streams, once it is open. */

@@ -61,8 +61,9 @@ export async function secure(
     },
   });
   const onAbort = () => {
-    socket.terminate();
+    // First, since ending the socket is seen as a failed handshake.
     done.reject(new TransportError("timed_out", "Cannot encrypt the connection: it took too long"));
+    socket.terminate();
   };
   signal.addEventListener("abort", onAbort, { once: true });
   slot.streams = new SocketStreams(socket);

@@ -52,7 +52,8 @@ export class Announcer {
     this.#port = port;
   }
 
-  /** Announces until the signal is aborted, then says `stopped` once, within a short time. */
+  /** Announces until the signal is aborted, then says `stopped` once, within a short time.
+   * @throws what the port throws: no tracker's doing */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const waitMs = await this.#announce(signal);
@@ -81,7 +82,12 @@ export class Announcer {
       this.#port.onPeers(answer.peers);
       return this.#nextMs(answer.interval);
     } catch (cause) {
-      if (signal.aborted || !(cause instanceof TrackerError)) return 0;
+      if (signal.aborted) {
+        // Cut off, it may have arrived all the same.
+        this.#isKnown = true;
+        return 0;
+      }
+      if (!(cause instanceof TrackerError)) throw cause;
       return this.#onFailure(cause);
     }
   }
@@ -91,9 +97,10 @@ export class Announcer {
     if (this.#failures === 1)
       this.#log.warn("The tracker does not help", { tracker: this.#tracker.url, error });
     this.#port.onState({ type: error.code === "unknown_swarm" ? "unknown" : "failing", error });
-    if (error.retryAfterSeconds !== undefined) return error.retryAfterSeconds * 1000;
     const maxMs = this.#port.isHungry() ? RETRY_HUNGRY_MS_MAX : RETRY_MS_MAX;
-    return Math.min(RETRY_MS * 2 ** (this.#failures - 1), maxMs) * (0.5 + this.#random() / 2);
+    const ownMs = Math.min(RETRY_MS * 2 ** (this.#failures - 1), maxMs);
+    const wishedMs = (error.retryAfterSeconds ?? 0) * 1000;
+    return Math.max(ownMs * (0.5 + this.#random() / 2), wishedMs);
   }
 
   #nextMs(intervalSeconds: number | undefined): number {

@@ -2,7 +2,7 @@
  * byte by byte cannot make us hold an object for each. */
 export class ChunkList {
   #chunks: Uint8Array[] = [];
-  /** Where small chunks are gathered, and how much of it is used. */
+  /** Where small chunks are gathered again and again, and how much of it is used. */
   #gathered: Uint8Array | undefined;
   #gatheredBytes = 0;
 
@@ -13,8 +13,7 @@ export class ChunkList {
       this.#chunks.push(chunk);
       return;
     }
-    if (this.#gathered === undefined || this.#gatheredBytes + chunk.length > GATHER_BYTES)
-      this.#flush();
+    if (this.#gatheredBytes + chunk.length > GATHER_BYTES) this.#flush();
     this.#gathered ??= new Uint8Array(GATHER_BYTES);
     this.#gathered.set(chunk, this.#gatheredBytes);
     this.#gatheredBytes += chunk.length;
@@ -29,9 +28,9 @@ export class ChunkList {
   }
 
   #flush(): void {
-    if (this.#gathered === undefined) return;
-    this.#chunks.push(this.#gathered.subarray(0, this.#gatheredBytes));
-    this.#gathered = undefined;
+    if (this.#gathered === undefined || this.#gatheredBytes === 0) return;
+    // A copy of exactly what is there: else a byte between two large chunks would hold a whole buffer.
+    this.#chunks.push(new Uint8Array(this.#gathered.subarray(0, this.#gatheredBytes)));
     this.#gatheredBytes = 0;
   }
 }

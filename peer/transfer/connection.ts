@@ -40,12 +40,14 @@ export class Connection {
     this.#parts = parts;
   }
 
-  /** Runs until the connection is over, whatever ended it; never throws.
+  /** Runs until the connection is over and nothing of it is under way any more, not even a write; never throws.
    * @returns why, for people */
   async run(): Promise<string> {
-    const ended = await Promise.race([this.#receive(), this.#send()].map(outcome));
+    const pipelines = [this.#receive(), this.#send()].map(outcome);
+    const ended = await Promise.race(pipelines);
     if (this.#closeReason !== undefined) await this.#flush();
     this.abort(ended);
+    await Promise.all(pipelines);
     return this.#closeReason ?? ended;
   }
 

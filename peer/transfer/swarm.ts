@@ -109,6 +109,10 @@ export class Swarm implements Dialled {
   }
 
   accept(greeted: Greeted, from: { readonly address: Address; readonly isDialled: boolean }): void {
+    if (this.#stop.signal.aborted) {
+      greeted.socket.terminate();
+      return;
+    }
     const id = this.#context.nextConnectionId();
     const { geometry } = this.torrent;
     const { limitUp, limitDown } = this.#context;
@@ -279,7 +283,8 @@ export class Swarm implements Dialled {
 
   #fail(cause: unknown): void {
     this.#complete.reject(cause);
-    this.#onFailure?.(cause);
+    // When everything ends, the file is closed under its last reads: that is no failure of it.
+    if (!this.#stop.signal.aborted) this.#onFailure?.(cause);
   }
 
   #track(running: Promise<void>): void {

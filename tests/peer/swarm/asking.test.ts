@@ -1,0 +1,303 @@
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import type { SwarmEffect } from "../../../peer/swarm/messages.ts";
+import type { PartRun } from "../../../protocol/geometry.ts";
+import { IN_FLIGHT_BYTES_MAX, REQUESTS_OPEN_MAX } from "../../../protocol/limits.ts";
+import {
+  asked,
+  closed,
+  EngineRig,
+  LARGE_PART_BYTES,
+  type RigOptions,
+  sent,
+} from "../../support/swarm-fixtures.ts";
+
+// Time enough for a machine that has other things to do.
+setDefaultTimeout(60_000);
+
+const MIB = 2 ** 20;
+
+/** Keeps, from the effects alone, what is asked of whom, and answers it. */
+class Link {
+  readonly rig: EngineRig;
+  readonly open = new Map<number, PartRun[]>();
+  #seen = 0;
+
+  constructor(options: RigOptions) {
+    this.rig = new EngineRig(options);
+  }
+
+  /** @returns what the connection owes, cancelled or not */
+  owes(connection: number): PartRun[] {
+    for (const { connection: of, message } of sent(this.rig.effects.slice(this.#seen), "request")) {
+      const runs = this.open.get(of) ?? [];
+      this.open.set(of, [...runs, this.rig.run(message.first, message.count)]);
+    }
+    this.#seen = this.rig.effects.length;
+    return this.open.get(connection) ?? [];
+  }
+
+  bytesOwed(connection: number): number {
+    return this.owes(connection).reduce(
+      (sum, run) => sum + this.rig.geometry.runRange(run).length,
+      0,
+    );
+  }
+
+  /** @param connections that many, from 1 on */
+  bytesOwedByAll(connections: number): number {
+    let bytes = 0;
+    for (let connection = 1; connection <= connections; connection++)
+      bytes += this.bytesOwed(connection);
+    return bytes;
+  }
+
+  /** The connection sends all it owes; the disk does not have it yet.
+   * @returns what came */
+  deliverAll(connection: number): PartRun[] {
+    const runs = this.owes(connection);
+    this.open.set(connection, []);
+    for (const run of runs) this.rig.deliver(connection, run);
+    return runs;
+  }
+
+  /** The connection sends its oldest runs until that many bytes are there; what is written is written at once. */
+  serve(connection: number, bytes: number): void {
+    for (let left = bytes; left > 0; ) {
+      const [run, ...rest] = this.owes(connection);
+      if (run === undefined) return;
+      this.open.set(connection, rest);
+      left -= this.rig.geometry.runRange(run).length;
+      this.rig.complete(connection, run);
+    }
+  }
+}
+
+/** What the engine closes is gone at once. */
+function leaveAll(rig: EngineRig, effects: readonly SwarmEffect[]): void {
+  for (const [connection, reason] of closed(effects)) rig.do({ type: "left", connection, reason });
+}
+
+describe("Asking", () => {
+  test("fill asks a new peer for two spans, and for more as it delivers", () => {
+    const link = new Link({ parts: 4000 });
+    link.rig.joinWith(1, "all");
+    expect(link.bytesOwed(1)).toBe(2 * LARGE_PART_BYTES);
+    const depths: number[] = [];
+    for (let step = 0; step < 40; step++) {
+      link.rig.nowMs += 100;
+      link.serve(1, 2 * MIB);
+      depths.push(link.bytesOwed(1));
+    }
+    // 20 MiB a second: a second's worth, but never above 16 MiB.
+    expect(Math.max(...depths)).toBe(16 * MIB);
+    expect(depths[0]).toBeLessThan(8 * MIB);
+  });
+
+  test("deepen follows a slow peer's rate and stays at two spans at least", () => {
+    const link = new Link({ parts: 4000 });
+    link.rig.joinWith(1, "all");
+    for (let step = 0; step < 40; step++) {
+      link.rig.nowMs += 1000;
+      link.serve(1, MIB);
+    }
+    expect(link.bytesOwed(1)).toBeGreaterThanOrEqual(MIB / 2);
+    expect(link.bytesOwed(1)).toBeLessThanOrEqual(2 * MIB);
+  });
+
+  test("fill opens half of what the remote allows at most", () => {
+    // Every other part of 256 bytes: each is a request of its own, and two spans of them would be a thousand.
+    const rig = new EngineRig({ parts: 8000, partBytes: 256 });
+    const everyOther = Array.from({ length: 4000 }, (_, at) => 2 * at);
+    expect(asked(rig.joinWith(1, everyOther))).toHaveLength(REQUESTS_OPEN_MAX / 2);
+    const [run = rig.run(0)] = asked(rig.effects);
+    expect(asked(rig.complete(1, run))).toHaveLength(1);
+  });
+
+  test("IN_FLIGHT_BYTES_MAX is never passed, whatever many fast peers would give", () => {
+    const link = new Link({ parts: 4000 });
+    const { rig } = link;
+    for (let connection = 1; connection <= 10; connection++) rig.joinWith(connection, "all");
+    let unwritten: PartRun[] = [];
+    let most = 0;
+    for (let step = 0; step < 200; step++) {
+      rig.nowMs += 20;
+      const connection = 1 + (step % 10);
+      unwritten.push(...link.deliverAll(connection));
+      most = Math.max(most, link.bytesOwedByAll(10) + unwritten.length * LARGE_PART_BYTES);
+      // The disk is behind: it writes now and then.
+      if (step % 7 !== 0) continue;
+      for (const run of unwritten) rig.do({ type: "written", run });
+      unwritten = [];
+    }
+    expect(most).toBeGreaterThan(IN_FLIGHT_BYTES_MAX * 0.9);
+    expect(most).toBeLessThanOrEqual(IN_FLIGHT_BYTES_MAX);
+  });
+
+  test("fill asks for one of the largest parts at a time, and for one even when that is all there is room for", () => {
+    const link = new Link({ parts: 20, partBytes: 16 * MIB });
+    for (let connection = 1; connection <= 6; connection++) link.rig.joinWith(connection, "all");
+    const owed = [1, 2, 3, 4, 5, 6].map((connection) => link.bytesOwed(connection) / MIB);
+    expect(owed).toEqual([16, 16, 16, 0, 0, 0]);
+  });
+
+  test("fill asks nobody for what another is asked for", () => {
+    const link = new Link({ parts: 6 });
+    for (let connection = 1; connection <= 5; connection++) link.rig.joinWith(connection, "all");
+    const parts = asked(link.rig.effects).map(({ first }) => Number(first));
+    expect(parts.toSorted()).toEqual([0, 1, 2, 3, 4, 5]);
+  });
+
+  test("takeover moves what a slow holder owes to a fast one, once nothing is free", () => {
+    const link = new Link({ parts: 40 });
+    const { rig } = link;
+    rig.joinWith(1, "all");
+    rig.joinWith(2, "all");
+    for (let step = 0; step < 400 && !rig.engine.isComplete; step++) {
+      rig.tick(50);
+      link.serve(2, MIB);
+      // The slow one drips: it is no silent one.
+      const slow = link.owes(1)[0];
+      if (slow !== undefined)
+        rig.do({ type: "arrived", connection: 1, first: slow.first, bytes: 64 });
+    }
+    expect(rig.engine.isComplete).toBe(true);
+    expect(rig.nowMs - 1_000_000).toBeLessThan(15_000);
+    const cancels = sent(rig.effects, "cancel");
+    expect(cancels.map(({ connection }) => connection)).toEqual([1, 1]);
+  });
+
+  test("takeover leaves two equal holders alone", () => {
+    const link = new Link({ parts: 40 });
+    const { rig } = link;
+    rig.joinWith(1, "all");
+    rig.joinWith(2, "all");
+    for (let step = 0; step < 400 && !rig.engine.isComplete; step++) {
+      rig.tick(50);
+      link.serve(1, LARGE_PART_BYTES);
+      link.serve(2, LARGE_PART_BYTES);
+    }
+    expect(rig.engine.isComplete).toBe(true);
+    expect(sent(rig.effects, "cancel")).toEqual([]);
+  });
+
+  test("takeover frees what a silent holder owes within a few seconds", () => {
+    const link = new Link({ parts: 8 });
+    const { rig } = link;
+    rig.joinWith(1, "all");
+    rig.joinWith(2, "all");
+    for (let step = 0; step < 400 && !rig.engine.isComplete; step++) {
+      rig.tick(50);
+      link.serve(2, MIB);
+    }
+    expect(rig.engine.isComplete).toBe(true);
+    expect(rig.nowMs - 1_000_000).toBeLessThan(8000);
+  });
+
+  test("cancel is not sent twice, and what was taken back is not asked of the same peer before its answer", () => {
+    const link = new Link({ parts: 2 });
+    const { rig } = link;
+    rig.joinWith(1, "all");
+    rig.joinWith(2, "all");
+    rig.pass(60_000);
+    const cancels = sent(rig.effects, "cancel").map(
+      ({ connection, message }) => `${connection}:${message.first}`,
+    );
+    expect(cancels.length).toBeGreaterThan(0);
+    expect(new Set(cancels).size).toBe(cancels.length);
+    const requests = sent(rig.effects, "request").map(
+      ({ connection, message }) => `${connection}:${message.first}`,
+    );
+    expect(new Set(requests).size).toBe(requests.length);
+  });
+
+  test("SIM-4: review snubs one that lives and sends no data for 20 s, if there is another", () => {
+    const rig = new EngineRig({ parts: 4 });
+    rig.joinWith(1, [0, 1]);
+    rig.joinWith(2, [2, 3]);
+    for (let at = 0; at < 25_000; at += 250) {
+      rig.hear(1, { type: "ping", id: 1 });
+      rig.tick(250);
+    }
+    expect(sent(rig.effects, "cancel").filter(({ connection }) => connection === 1)).toHaveLength(
+      2,
+    );
+    rig.joinWith(3, [0, 1]);
+    expect(rig.isAsked(3, 0)).toBe(true);
+    expect(rig.isAsked(3, 1)).toBe(true);
+    // Negative control: one that is all there is keeps what it owes.
+    const alone = new EngineRig({ parts: 4 });
+    alone.joinWith(1, [0, 1]);
+    for (let at = 0; at < 25_000; at += 250) {
+      alone.hear(1, { type: "ping", id: 1 });
+      alone.tick(250);
+    }
+    expect(sent(alone.effects, "cancel")).toEqual([]);
+  });
+
+  test("SIM-4: review leaves one that answers neither requests nor cancels, so that it holds no memory for ever", () => {
+    const link = new Link({ parts: 4000 });
+    const { rig } = link;
+    // Three that were fast are owed all the memory there is, and then send nothing but pongs.
+    const stallers = [1, 2, 3];
+    for (const connection of stallers) rig.joinWith(connection, "all");
+    for (let step = 0; step < 180; step++) {
+      if (step % 3 === 0) rig.tick(50);
+      link.serve(1 + (step % 3), 4 * MIB);
+    }
+    rig.joinWith(4, "all");
+    expect(link.bytesOwed(4)).toBe(0);
+    for (let step = 0; step < 300; step++) {
+      for (const connection of stallers) rig.hear(connection, { type: "pong", id: 1 });
+      leaveAll(rig, rig.tick(250));
+      link.serve(4, 4 * MIB);
+    }
+    expect(rig.engine.isComplete).toBe(true);
+  });
+
+  test("SIM-4: review pings a silent one that owes after 10 s and leaves it when no pong comes", () => {
+    const rig = new EngineRig();
+    rig.joinWith(1, "all");
+    rig.joinWith(2, "all");
+    const early = rig.pass(10_000);
+    expect(sent(early, "ping")).toEqual([]);
+    expect(sent(rig.pass(500), "ping").map(({ connection }) => connection)).toEqual([1, 2]);
+    rig.hear(2, { type: "pong", id: 1 });
+    expect(closed(rig.pass(19_500))).toEqual([]);
+    expect(closed(rig.pass(1000))).toEqual([[1, "it fell silent"]]);
+  });
+
+  test("review pings one that owes nothing after a minute only", () => {
+    const rig = new EngineRig({ have: "all" });
+    rig.joinWith(1, []);
+    expect(sent(rig.pass(60_000), "ping")).toEqual([]);
+    expect(sent(rig.pass(500), "ping")).toHaveLength(1);
+    expect(closed(rig.pass(25_000))).toHaveLength(1);
+  });
+
+  test("review pings with a number that fits the wire after any uptime", () => {
+    const rig = new EngineRig({ have: "all" });
+    rig.nowMs = 2 ** 32 + 12_345;
+    rig.joinWith(1, []);
+    const [ping] = sent(rig.pass(61_000), "ping");
+    expect(ping?.message.id).toBeLessThan(2 ** 32);
+  });
+
+  test("review does not hold our own slow disk against the remotes", () => {
+    const rig = new EngineRig({ parts: 64 });
+    rig.joinWith(1, "all");
+    rig.joinWith(2, "all");
+    // Each sent one run, which the disk does not take; nothing more is read of them meanwhile.
+    for (const connection of [1, 2]) {
+      const [run] = asked(rig.effects, connection);
+      if (run !== undefined) rig.deliver(connection, run);
+    }
+    const effects = rig.pass(120_000);
+    expect(closed(effects)).toEqual([]);
+    expect(sent(effects, "cancel")).toEqual([]);
+    // When the disk goes on, they have their time from then on.
+    const first = [1, 2].map((connection) => asked(rig.effects, connection)[0]);
+    for (const run of first) if (run !== undefined) rig.do({ type: "written", run });
+    expect(closed(rig.pass(25_000))).toEqual([]);
+    expect(closed(rig.pass(10_000)).map(([connection]) => connection)).toEqual([1, 2]);
+  });
+});

@@ -1,0 +1,240 @@
+import { describe, expect, test } from "bun:test";
+import { StorageError } from "../../../peer/errors.ts";
+import { RateLimit } from "../../../peer/net/rate-limit.ts";
+import type { PartSource } from "../../../peer/storage/store.ts";
+import { Outbox } from "../../../peer/transfer/outbox.ts";
+import { ReadBlockStream, type SendPort } from "../../../peer/transfer/send.ts";
+import { FrameDecoder, type FrameItem } from "../../../protocol/frame.ts";
+import type { PartRun } from "../../../protocol/geometry.ts";
+import { PAYLOAD_BYTES_MAX } from "../../../protocol/limits.ts";
+import { eventually } from "../../support/eventually.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
+import { concat, randomBytes } from "../../support/fixtures.ts";
+import { geometryOf, runOf } from "../../support/swarm-fixtures.ts";
+
+const geometry = geometryOf(10, 100_000);
+const CONTENT = randomBytes(9, geometry.fileBytes);
+const never = new AbortController().signal;
+
+/** A file in memory that can be told to fail. */
+class Source implements PartSource {
+  reads = 0;
+  failsFrom = Number.POSITIVE_INFINITY;
+
+  async read(offset: number, into: Uint8Array): Promise<void> {
+    this.reads++;
+    if (offset + into.length > this.failsFrom)
+      throw new StorageError("changed", "Cannot read: it is another file");
+    into.set(CONTENT.subarray(offset, offset + into.length));
+  }
+
+  async close(): Promise<void> {}
+}
+
+class Port implements SendPort {
+  readonly file = new Source();
+  readonly served: (readonly [number, number])[] = [];
+  readonly unreadable: unknown[] = [];
+
+  source(): PartSource {
+    return this.file;
+  }
+
+  onServed(run: PartRun, bytes: number): void {
+    this.served.push([run.first, bytes]);
+  }
+
+  onUnreadable(_run: PartRun, cause: unknown): void {
+    this.unreadable.push(cause);
+  }
+}
+
+/** The whole outgoing side, into a sink of one's own. */
+function sending(options: { readonly limit?: RateLimit; readonly blockBytes?: number } = {}) {
+  const { limit, blockBytes = PAYLOAD_BYTES_MAX } = options;
+  const port = new Port();
+  const outbox = new Outbox({ blockBytes, runBytes: (run) => geometry.runRange(run).length });
+  const readable = outbox.readable.pipeThrough(
+    new ReadBlockStream(geometry, port, { limit, signal: never }),
+  );
+  return { port, outbox, readable };
+}
+
+/** What came over the wire: messages by their type, and the bytes of each run. */
+function decode(wire: readonly Uint8Array[]) {
+  const decoder = new FrameDecoder();
+  const items = wire.flatMap((chunk): FrameItem[] => [...decoder.push(chunk)]);
+  const said: string[] = [];
+  const runs = new Map<number, Uint8Array[]>();
+  let current = -1;
+  for (const item of items) {
+    if (item.type === "message") {
+      const { message } = item;
+      said.push(message.type === "refuse" ? `${message.first} ${message.reason}` : message.type);
+    } else if (item.type === "data") current = item.data.first;
+    else runs.set(current, [...(runs.get(current) ?? []), item.chunk]);
+  }
+  return { said, bytesOf: (first: number) => concat(runs.get(first) ?? []) };
+}
+
+function bytesOf(run: PartRun): Uint8Array {
+  const { offset, length } = geometry.runRange(run);
+  return CONTENT.subarray(offset, offset + length);
+}
+
+async function sendAll(
+  outbox: Outbox,
+  readable: ReadableStream<Uint8Array>,
+  runs: readonly PartRun[],
+) {
+  for (const run of runs) outbox.serve(run);
+  const wire: Uint8Array[] = [];
+  const writable = new WritableStream<Uint8Array>({
+    write: (chunk) => {
+      wire.push(new Uint8Array(chunk));
+    },
+  });
+  const piping = readable.pipeTo(writable);
+  return { wire, piping };
+}
+
+describe("ReadBlockStream", () => {
+  test("ReadBlockStream sends the file's bytes in frames, whatever the block", async () => {
+    for (const blockBytes of [PAYLOAD_BYTES_MAX, 4096, 99_999]) {
+      const { port, outbox, readable } = sending({ blockBytes });
+      const runs = [runOf(geometry, 2, 3), runOf(geometry, 0), runOf(geometry, 9)];
+      const { wire, piping } = await sendAll(outbox, readable, runs);
+      await eventually(
+        () => port.served.length,
+        (served) => served === runs.length,
+      );
+      outbox.end();
+      await piping;
+      const decoded = decode(wire);
+      for (const run of runs)
+        expect(Buffer.compare(decoded.bytesOf(run.first), bytesOf(run))).toBe(0);
+      expect(port.served).toEqual(runs.map((run) => [run.first, bytesOf(run).length]));
+      expect(port.unreadable).toEqual([]);
+    }
+  });
+
+  test("ReadBlockStream never writes into a chunk that is still being written", async () => {
+    const { port, outbox, readable } = sending({ blockBytes: 30_000 });
+    const runs = [...geometry.parts()].map((part) => runOf(geometry, part));
+    for (const run of runs) outbox.serve(run);
+    const wire: Uint8Array[] = [];
+    // As slow as a socket can be: it looks at the chunk when it is given, and again long after.
+    const writable = new WritableStream<Uint8Array>(
+      {
+        async write(chunk) {
+          const before = new Uint8Array(chunk);
+          await Bun.sleep(2);
+          if (Buffer.compare(before, chunk) !== 0)
+            throw new Error("Overwritten while being written");
+          wire.push(before);
+        },
+      },
+      new CountQueuingStrategy({ highWaterMark: 1 }),
+    );
+    const piping = readable.pipeTo(writable);
+    await eventually(
+      () => port.served.length,
+      (served) => served === runs.length,
+    );
+    outbox.end();
+    await piping;
+    const decoded = decode(wire);
+    for (const run of runs)
+      expect(Buffer.compare(decoded.bytesOf(run.first), bytesOf(run))).toBe(0);
+  });
+
+  test("SRV-7: ReadBlockStream reads nothing of the file while the socket takes nothing", async () => {
+    const { port, outbox, readable } = sending({ blockBytes: 10_000 });
+    for (const part of geometry.parts()) outbox.serve(runOf(geometry, part));
+    const stop = new AbortController();
+    const stuck = Promise.withResolvers<void>();
+    const writable = new WritableStream<Uint8Array>(
+      { write: () => stuck.promise },
+      new CountQueuingStrategy({ highWaterMark: 1 }),
+    );
+    const piping = readable.pipeTo(writable, { signal: stop.signal });
+    await Bun.sleep(50);
+    expect(port.file.reads).toBeGreaterThanOrEqual(1);
+    expect(port.file.reads).toBeLessThanOrEqual(2);
+    stop.abort(new Error("enough"));
+    stuck.resolve();
+    expect(piping).rejects.toThrow("enough");
+  });
+
+  test("SRV-11: ReadBlockStream refuses a run that cannot be read, once, and goes on with the others", async () => {
+    const { port, outbox, readable } = sending({ blockBytes: 30_000 });
+    // Part 4 can be read up to its middle.
+    port.file.failsFrom = 450_000;
+    const runs = [runOf(geometry, 1), runOf(geometry, 4), runOf(geometry, 2), runOf(geometry, 8)];
+    const { wire, piping } = await sendAll(outbox, readable, runs);
+    await eventually(
+      () => port.served.length,
+      (served) => served === runs.length,
+    );
+    outbox.end();
+    await piping;
+    const decoded = decode(wire);
+    expect(decoded.said).toEqual(["4 changed", "8 changed"]);
+    for (const first of [1, 2])
+      expect(Buffer.compare(decoded.bytesOf(first), bytesOf(runOf(geometry, first)))).toBe(0);
+    expect(decoded.bytesOf(4).length).toBe(30_000);
+    expect(port.served).toEqual([
+      [1, 100_000],
+      [4, 0],
+      [2, 100_000],
+      [8, 0],
+    ]);
+    expect(port.unreadable).toHaveLength(2);
+  });
+
+  test("ReadBlockStream sends a run again after it was refused, when it can be read by then", async () => {
+    const { port, outbox, readable } = sending({ blockBytes: 30_000 });
+    port.file.failsFrom = 50_000;
+    const { wire, piping } = await sendAll(outbox, readable, [runOf(geometry, 0)]);
+    await eventually(
+      () => port.served.length,
+      (served) => served === 1,
+    );
+    port.file.failsFrom = Number.POSITIVE_INFINITY;
+    outbox.serve(runOf(geometry, 0));
+    await eventually(
+      () => port.served.length,
+      (served) => served === 2,
+    );
+    outbox.end();
+    await piping;
+    const refused = decode(wire);
+    expect(refused.said).toEqual(["0 changed"]);
+    expect(refused.bytesOf(0).length).toBe(30_000 + 100_000);
+    expect(Buffer.compare(refused.bytesOf(0).subarray(30_000), bytesOf(runOf(geometry, 0)))).toBe(
+      0,
+    );
+  });
+
+  test("ReadBlockStream sends at the limit's rate, in pieces", async () => {
+    const clock = new FakeClock();
+    const limit = new RateLimit(clock, 200_000);
+    const { port, outbox, readable } = sending({ limit, blockBytes: limit.pieceBytes });
+    const { wire, piping } = await sendAll(outbox, readable, [runOf(geometry, 0, 4)]);
+    const sent = () => wire.reduce((bytes, chunk) => bytes + chunk.length, 0);
+    await clock.advance(1000);
+    expect(Math.abs(sent() / 200_000 - 1)).toBeLessThan(0.15);
+    await clock.advance(1500);
+    expect(port.served).toEqual([[0, 400_000]]);
+    outbox.end();
+    await piping;
+  });
+
+  test("ReadBlockStream passes frames through as they are", async () => {
+    const { outbox, readable } = sending();
+    outbox.send({ type: "ping", id: 5 });
+    outbox.end();
+    const chunks = await Array.fromAsync(readable);
+    expect(decode(chunks).said).toEqual(["ping"]);
+  });
+});

@@ -1,0 +1,246 @@
+import { Engine, TICK_MS } from "../../peer/swarm/engine.ts";
+import type { ConnectionId, SwarmEffect, SwarmEvent } from "../../peer/swarm/messages.ts";
+import { type Address, formatAddress } from "../../protocol/address.ts";
+import type { Bitfield } from "../../protocol/bitfield.ts";
+import type { Geometry, PartRun } from "../../protocol/geometry.ts";
+import type { PeerId } from "../../protocol/ids.ts";
+import type { Link, LinkEndHolder, Parcel, Piece } from "../support/link.ts";
+import { Checker } from "./checker.ts";
+
+/** What a peer is like. Rates are bytes a second. */
+export interface PeerTraits {
+  readonly upBytesPerSecond: number;
+  readonly downBytesPerSecond: number;
+  /** Chance that a run it sends is wrong. */
+  readonly lies: number;
+  /** Takes requests and sends nothing; `mute` does not even say that it refuses what is taken back. */
+  readonly stalls: "no" | "polite" | "mute";
+  readonly diskMs: number;
+}
+
+/** What a peer needs of the world around it. */
+export interface World {
+  readonly nowMs: number;
+  at(atMs: number, happen: () => void): void;
+  after(ms: number, happen: () => void): void;
+  dial(from: SimPeer, to: Address): void;
+  log(line: string): void;
+  random(): number;
+}
+
+/** One peer of a simulation: the real engine, and in place of sockets and disk what its effects would do to them. */
+export class SimPeer implements LinkEndHolder {
+  readonly name: string;
+  readonly address: Address;
+  readonly peerId: PeerId;
+  readonly engine: Engine;
+  readonly checker: Checker;
+  /** When the last part was written. */
+  completeAtMs: number | undefined;
+  /** Addresses it banned. */
+  readonly banned = new Set<string>();
+  readonly suspects: number[] = [];
+  /** When its line is free again, inwards. */
+  downFreeAtMs = 0;
+  isOnline = true;
+  readonly #world: World;
+  readonly #geometry: Geometry;
+  readonly #traits: PeerTraits;
+  readonly #links = new Map<ConnectionId, Link>();
+  readonly #sending = new Map<ConnectionId, { run: PartRun; sent: number; isWrong: boolean }[]>();
+  #isSending = false;
+  #turn = 0;
+
+  constructor(
+    world: World,
+    self: { readonly name: string; readonly address: Address; readonly peerId: PeerId },
+    options: { readonly geometry: Geometry; readonly have: Bitfield; readonly traits: PeerTraits },
+  ) {
+    this.#world = world;
+    this.name = self.name;
+    this.address = self.address;
+    this.peerId = self.peerId;
+    this.#geometry = options.geometry;
+    this.#traits = options.traits;
+    this.checker = new Checker(self.name, options.geometry, options.have);
+    if (options.have.isFull) this.completeAtMs = world.nowMs;
+    this.engine = new Engine({
+      ...options,
+      peerId: self.peerId,
+      peersMax: 50,
+      random: () => world.random(),
+    });
+  }
+
+  start(): void {
+    if (!this.isOnline) return;
+    this.#do({ type: "tick" });
+    this.#world.after(TICK_MS, () => this.start());
+  }
+
+  learn(addresses: readonly Address[]): void {
+    this.#do({ type: "learned", source: "tracker", addresses });
+  }
+
+  dialFailed(address: Address, reason: string): void {
+    this.#do({ type: "dialFailed", address, reason });
+  }
+
+  /** A link to another peer stands. */
+  join(connection: ConnectionId, link: Link, other: SimPeer, isDialled: boolean): void {
+    this.#links.set(connection, link);
+    const { peerId, address } = other;
+    this.#do({ type: "joined", connection, peerId, address, isListening: true, isDialled });
+  }
+
+  onParcel(connection: ConnectionId, parcel: Parcel): void {
+    if (parcel.type === "piece") this.#onPiece(connection, parcel);
+    else {
+      this.checker.onHear(connection, parcel);
+      this.#do({ type: "message", connection, message: parcel });
+    }
+  }
+
+  onGone(connection: ConnectionId, reason: string): void {
+    if (!this.#links.delete(connection)) return;
+    this.#sending.delete(connection);
+    this.checker.onGone(connection);
+    this.#do({ type: "left", connection, reason });
+  }
+
+  /** Cuts one of its links as a broken line would. */
+  cutOne(): void {
+    const links = [...this.#links.values()];
+    links[Math.floor(this.#world.random() * links.length)]?.close(this, "cut", this.#world.nowMs);
+  }
+
+  /** The process is gone, with all its links. */
+  vanish(): void {
+    this.isOnline = false;
+    for (const link of [...this.#links.values()]) link.close(this, "gone", this.#world.nowMs);
+  }
+
+  #onPiece(connection: ConnectionId, piece: Piece): void {
+    const { run, bytes } = piece;
+    this.#do({ type: "arrived", connection, first: run.first, bytes });
+    if (!piece.isLast) return;
+    this.checker.onAnswer(connection, run.first);
+    if (piece.isWrong) {
+      this.#do({ type: "bad", connection, run, part: run.first });
+      this.#links.get(connection)?.close(this, "wrong part", this.#world.nowMs);
+      return;
+    }
+    const isWanted = this.engine.isWanted(run);
+    if (isWanted) this.checker.onHeld(run);
+    this.#do({ type: "verified", connection, run });
+    if (!isWanted) return;
+    this.#world.after(this.#traits.diskMs, () => {
+      if (!this.isOnline) return;
+      this.checker.onWritten(run);
+      this.#do({ type: "written", run });
+    });
+  }
+
+  #do(event: SwarmEvent): void {
+    if (!this.isOnline) return;
+    const effects = this.engine.handle(event, this.#world.nowMs);
+    if (event.type !== "tick" || effects.length > 0)
+      this.#world.log(`${this.#world.nowMs.toFixed(3)} ${this.name} ${JSON.stringify(event)}`);
+    for (const effect of effects) this.#carryOut(effect);
+  }
+
+  #carryOut(effect: SwarmEffect): void {
+    switch (effect.type) {
+      case "send":
+        this.#send(effect);
+        return;
+      case "serve":
+        this.#serve(effect.connection, effect.run);
+        return;
+      case "unserve":
+        this.#unserve(effect.connection, effect.run);
+        return;
+      case "close":
+        this.#world.after(0, () =>
+          this.#links.get(effect.connection)?.close(this, effect.reason, this.#world.nowMs),
+        );
+        return;
+      case "dial":
+        this.#world.dial(this, effect.address);
+        return;
+      case "report":
+        if (effect.event === "banned") this.banned.add(formatAddress(effect.address));
+        return;
+      case "complete":
+        this.completeAtMs = this.#world.nowMs;
+        return;
+      case "suspect":
+        this.suspects.push(effect.part);
+        return;
+      default:
+        effect satisfies never;
+    }
+  }
+
+  #send({ connection, message }: Extract<SwarmEffect, { readonly type: "send" }>): void {
+    const link = this.#links.get(connection);
+    if (link === undefined) return;
+    this.checker.onSend(connection, message);
+    link.send(this, message, this.#world.nowMs + link.latencyMs);
+  }
+
+  #serve(connection: ConnectionId, run: PartRun): void {
+    const queue = this.#sending.get(connection) ?? [];
+    queue.push({ run, sent: 0, isWrong: this.#world.random() < this.#traits.lies });
+    this.#sending.set(connection, queue);
+    if (this.#traits.stalls === "no" && !this.#isSending) this.#sendNext();
+  }
+
+  #unserve(connection: ConnectionId, run: PartRun): void {
+    const queue = this.#sending.get(connection) ?? [];
+    const at = queue.findIndex((queued) => queued.run.first === run.first);
+    if (at < 0 || this.#traits.stalls === "mute") return;
+    queue.splice(at, 1);
+    this.#send({
+      type: "send",
+      connection,
+      message: { type: "refuse", ...run, reason: "cancelled" },
+    });
+    this.#do({ type: "served", connection, run, bytes: 0 });
+  }
+
+  /** One block of whose turn it is, at the line's rate; then the next. */
+  #sendNext(): void {
+    const waiting = [...this.#sending].filter(([, queue]) => queue.length > 0);
+    const [connection, queue] = waiting[this.#turn++ % Math.max(1, waiting.length)] ?? [];
+    const job = queue?.[0];
+    const link = connection === undefined ? undefined : this.#links.get(connection);
+    this.#isSending = link !== undefined;
+    if (job === undefined || link === undefined || connection === undefined) return;
+    const runBytes = this.#geometry.runRange(job.run).length;
+    const bytes = Math.min(BLOCK_BYTES, runBytes - job.sent);
+    job.sent += bytes;
+    const isLast = job.sent === runBytes;
+    if (isLast) {
+      queue?.shift();
+      this.checker.onAnswered(connection, job.run.first);
+      this.#do({ type: "served", connection, run: job.run, bytes: runBytes });
+    }
+    const sentAtMs = this.#world.nowMs + (bytes * 1000) / this.#traits.upBytesPerSecond;
+    const { run, isWrong } = job;
+    this.#world.at(sentAtMs, () => {
+      this.#deliver(link, { type: "piece", run, bytes, isLast, isWrong });
+      this.#sendNext();
+    });
+  }
+
+  #deliver(link: Link, piece: Piece): void {
+    const to = link.otherHolder(this);
+    if (!link.isOpen || !(to instanceof SimPeer)) return;
+    const firstMs = Math.max(this.#world.nowMs + link.latencyMs, to.downFreeAtMs);
+    to.downFreeAtMs = firstMs + (piece.bytes * 1000) / to.#traits.downBytesPerSecond;
+    link.send(this, piece, to.downFreeAtMs);
+  }
+}
+
+const BLOCK_BYTES = 64 * 1024;
