@@ -86,14 +86,15 @@ export class AddressBook {
     if (entry?.state !== "connected" || entry.connection !== connection) return;
     // One that lets us in and leaves at once is not to be called upon in a loop.
     if (nowMs - entry.joinedAtMs >= STABLE_MS) entry.failures = 0;
-    this.#backOff(entry, reason, nowMs);
+    this.#backOff(entry, REJOIN_BACKOFF, reason, nowMs);
   }
 
   onFailed(address: Address, reason: string, nowMs: number): void {
     const entry = this.#find(address);
     if (entry === undefined) return;
     this.#leaveDialling(entry);
-    if (entry.state === "idle") this.#backOff(entry, reason, nowMs);
+    const backoff = isTrusted(entry) ? REDIAL_BACKOFF : STRANGER_BACKOFF;
+    if (entry.state === "idle") this.#backOff(entry, backoff, reason, nowMs);
   }
 
   /** Never again in this swarm. */
@@ -172,11 +173,11 @@ export class AddressBook {
     entry.state = "idle";
   }
 
-  #backOff(entry: Entry, reason: string, nowMs: number): void {
+  #backOff(entry: Entry, backoff: Backoff, reason: string, nowMs: number): void {
     entry.state = "idle";
     entry.reason = reason;
     entry.failures++;
-    const { firstMs, factor, maxMs } = isTrusted(entry) ? PROVEN_BACKOFF : STRANGER_BACKOFF;
+    const { firstMs, factor, maxMs } = backoff;
     const backoffMs = Math.min(firstMs * factor ** (entry.failures - 1), maxMs);
     entry.dialAfterMs = nowMs + backoffMs * (1 + this.#random() / 4);
   }
@@ -189,6 +190,13 @@ export class AddressBook {
     this.#newDials.push(nowMs);
     return true;
   }
+}
+
+/** Waits in milliseconds: each `factor` times the last. */
+interface Backoff {
+  readonly firstMs: number;
+  readonly factor: number;
+  readonly maxMs: number;
 }
 
 interface Entry {
@@ -222,7 +230,10 @@ const DIALS_AT_ONCE_MAX = 8;
 const NEW_DIALS_PER_MINUTE_MAX = 30;
 /** Waits of 10, 80 and then 600 s and a bit: any four attempts at a stranger span more than ten minutes. */
 const STRANGER_BACKOFF = { firstMs: 10_000, factor: 8, maxMs: 600_000 } as const;
-const PROVEN_BACKOFF = { firstMs: 500, factor: 2, maxMs: 30_000 } as const;
+/** For one that had the torrent before, or that the user named: when it is back, it is soon in use. */
+const REDIAL_BACKOFF = { firstMs: 500, factor: 2, maxMs: 2_500 } as const;
+/** For one that let us in and left at once. */
+const REJOIN_BACKOFF = { firstMs: 500, factor: 2, maxMs: 30_000 } as const;
 const DUPLICATE_RETRY_MS = 60_000;
 /** A connection that lasted so long was worth making. */
 const STABLE_MS = 30_000;

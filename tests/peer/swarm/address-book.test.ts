@@ -79,7 +79,7 @@ describe("AddressBook", () => {
     }
   });
 
-  test("next gives one that proved itself again within a second, and within a minute for ever", () => {
+  test("next gives one that proved itself again within a second, and every few seconds for ever", () => {
     const book = createBook();
     book.learn([addressOf(1)], "tracker");
     book.next(START_MS);
@@ -90,8 +90,8 @@ describe("AddressBook", () => {
     book.onFailed(addressOf(1), "refused", START_MS + 1000);
     const [times = []] = dialInVain(book, 60 * MINUTE_MS).values();
     const gaps = times.slice(1).map((at, index) => at - (times[index] ?? 0));
-    expect(Math.max(...gaps)).toBeLessThanOrEqual(MINUTE_MS);
-    expect(mostWithin(times, MINUTE_MS)).toBeLessThan(12);
+    expect(Math.max(...gaps)).toBeLessThanOrEqual(4000);
+    expect(mostWithin(times, MINUTE_MS)).toBeLessThan(30);
   });
 
   test("next gives what the user named first, again and again, outside the strangers' budget", () => {
