@@ -1,5 +1,6 @@
 import { isAbsolute, join, resolve } from "node:path";
 import { PEERS_PER_SWARM_DEFAULT } from "../protocol/limits.ts";
+import { TRANSPORT_MODES, type TransportMode } from "../protocol/session.ts";
 import { parseByteSize } from "./config/byte-size.ts";
 import { type ConfigFile, readConfigFile } from "./config/config-file.ts";
 import { Given, type Variables } from "./config/given.ts";
@@ -44,8 +45,8 @@ export interface PeerConfig {
   readonly limitUpBytesPerSecond: number | undefined;
   /** Connections a torrent, 1 to MAX_PEERS_LIMIT; bounds memory and descriptors. */
   readonly maxPeers: number;
-  /** How connections are protected; this version knows no other mode. */
-  readonly transport: "plain";
+  /** How connections are protected; both sides must say the same. */
+  readonly transport: TransportMode;
   /** Least level that is logged. */
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
@@ -87,7 +88,7 @@ export function loadConfig(sources: ConfigSources): PeerConfig {
     limitUpBytesPerSecond: rate(given, "limitUp"),
     maxPeers:
       given.value("maxPeers", parsePeerCount, `1 to ${MAX_PEERS_LIMIT}`) ?? PEERS_PER_SWARM_DEFAULT,
-    transport: transport(given),
+    transport: given.oneOf("transport", TRANSPORT_MODES) ?? "tls",
     logLevel: logLevel(given, sources.flags),
     logFormat: given.oneOf("logFormat", LOG_FORMATS) ?? "text",
     logFile: filePath(given, sources),
@@ -159,17 +160,6 @@ function parsePeerCount(text: string): number | undefined {
 
 function parsePath(text: string): string | undefined {
   return text.length >= 1 && text.length <= 4096 && !text.includes("\0") ? text : undefined;
-}
-
-function transport(given: Given): "plain" {
-  const mode = given.oneOf("transport", ["plain", "tls"]);
-  if (mode === "tls") {
-    throw given.refuse(
-      "transport",
-      "this version speaks plain only, encryption comes with the next",
-    );
-  }
-  return "plain";
 }
 
 function logLevel(given: Given, flags: FlagValues): LogLevel {

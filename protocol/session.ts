@@ -16,7 +16,8 @@ import type { HelloMessage, ProofMessage } from "./messages.ts";
 export const WIRE_VERSION = 1;
 
 /** Whether the connection is encrypted after the preface. */
-export type TransportMode = "tls" | "plain";
+export const TRANSPORT_MODES = ["tls", "plain"] as const;
+export type TransportMode = (typeof TRANSPORT_MODES)[number];
 const MODE_CODES: Readonly<Record<TransportMode, number>> = { tls: 1, plain: 2 };
 const MAGIC = new TextEncoder().encode("P2PEER");
 const KEY_LABEL = "p2p swarm key v1";

@@ -111,9 +111,9 @@ export const SETTINGS: readonly Setting[] = [
     key: "transport",
     flags: "--transport <mode>",
     kind: "value",
-    help: "plain; this version does not encrypt yet",
+    help: "tls, or plain on a network that is trusted; both sides must say the same",
     variable: "PEER_TRANSPORT",
-    fallback: "plain",
+    fallback: "tls",
   },
   {
     key: "quiet",
