@@ -8,6 +8,7 @@ import type { RateLimit } from "../net/rate-limit.ts";
 
 import type { ConnectionId } from "../swarm/messages.ts";
 import type { Greeted } from "./greet.ts";
+import type { Reclaimer } from "./reclaim.ts";
 
 /** Who is dialled for, as the dialler sees it. */
 export interface Dialled {
@@ -31,6 +32,7 @@ export interface NodeContext {
   readonly peersMax: number;
   readonly limitDown: RateLimit | undefined;
   readonly limitUp: RateLimit | undefined;
+  readonly reclaimer: Reclaimer;
   nextConnectionId(): ConnectionId;
   /** How a tracker is told who and where we are. */
   announced(): {

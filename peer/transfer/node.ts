@@ -15,6 +15,7 @@ import { RateLimit } from "../net/rate-limit.ts";
 import type { SocketStreams } from "../net/socket.ts";
 import { type GreetOptions, greet } from "./greet.ts";
 import type { Dialled, NodeContext } from "./node-context.ts";
+import { Reclaimer } from "./reclaim.ts";
 import { Swarm, type SwarmOptions } from "./swarm.ts";
 
 /** What a node runs on. */
@@ -118,6 +119,7 @@ export class Node implements AsyncDisposable {
       peerId: toPeerId(this.#peerId),
       limitDown: createLimit(limitDownBytesPerSecond),
       limitUp: createLimit(limitUpBytesPerSecond),
+      reclaimer: new Reclaimer(() => Bun.gc(true)),
       nextConnectionId: () => ++this.#connectionCount,
       announced: () => ({
         listening_host: (announce ?? address).host,

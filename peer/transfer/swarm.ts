@@ -196,6 +196,7 @@ export class Swarm implements Dialled {
       this.#fail(cause);
       throw cause;
     }
+    this.#context.reclaimer.onReleased(this.torrent.geometry.runRange(run).length);
     this.#dispatch({ type: "written", run });
   }
 
