@@ -13,6 +13,8 @@ export interface ExecutableOptions {
   /** Where it goes, absolute; an older one is replaced. */
   readonly outfile: string;
   readonly plugins?: readonly BunPlugin[];
+  /** Files that it runs as threads, absolute; they keep their place relative to the entry. */
+  readonly threads?: readonly string[];
   /** Lets the executable run what `bunfig.toml` and `.env` of its current directory say, as Bun does by default. Only for
    * the test that shows what would happen then. */
   readonly trustsCurrentDirectory?: boolean;
@@ -20,15 +22,22 @@ export interface ExecutableOptions {
 
 const ROOT = import.meta.dir;
 
+/** What the peer's executable is made of. */
+export const PEER: Pick<ExecutableOptions, "entry" | "threads"> = {
+  entry: join(ROOT, "peer/index.ts"),
+  threads: [join(ROOT, "peer/storage/hash-worker.ts")],
+};
+
 /** @returns the size of the executable in bytes
  * @throws {AggregateError} what the bundler found wrong */
 export async function buildExecutable(options: ExecutableOptions): Promise<number> {
-  const { entry, outfile, plugins = [], trustsCurrentDirectory = false } = options;
+  const { entry, outfile, plugins = [], threads = [], trustsCurrentDirectory = false } = options;
   const fresh = `${outfile}.new-${process.pid}`;
   await mkdir(dirname(outfile), { recursive: true });
   try {
     await Bun.build({
-      entrypoints: [entry],
+      entrypoints: [entry, ...threads],
+      root: dirname(entry),
       target: "bun",
       format: "esm",
       bytecode: true,
@@ -109,7 +118,7 @@ const ELF_HEAD_BYTES = 4096;
 
 async function buildAll(): Promise<void> {
   const plugins = [embedLibsql(libsqlPlatform())];
-  await report("peer", { entry: join(ROOT, "peer/index.ts"), outfile: join(ROOT, "dist/peer") });
+  await report("peer", { ...PEER, outfile: join(ROOT, "dist/peer") });
   await report("tracker", {
     entry: join(ROOT, "tracker/index.ts"),
     outfile: join(ROOT, "dist/tracker"),

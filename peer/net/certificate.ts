@@ -18,7 +18,7 @@ const SERIAL_BYTES = 16;
 
 /** Makes a self-signed P-256 certificate, for one process and in memory only. */
 export async function createCertificate(clock: Clock, random: Random): Promise<Certificate> {
-  const generator = await loadGenerator();
+  const generator = loadGenerator();
   const keys = await crypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
   const certificate = await generator.createSelfSigned({
     // A serial number is positive: its highest bit stays zero.
@@ -34,9 +34,10 @@ export async function createCertificate(clock: Clock, random: Random): Promise<C
 }
 
 /** Loaded when the first certificate is made: a run that needs none does not pay for it. */
-async function loadGenerator(): Promise<typeof Generator> {
-  const { X509CertificateGenerator } = await import("@peculiar/x509");
-  return X509CertificateGenerator;
+function loadGenerator(): typeof Generator {
+  // Not `import`: its modules depend on the order they are run in, which only the CommonJS build keeps when bundled.
+  const library: typeof import("@peculiar/x509") = require("@peculiar/x509");
+  return library.X509CertificateGenerator;
 }
 
 function toPem(label: string, bytes: Uint8Array): string {

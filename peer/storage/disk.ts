@@ -16,6 +16,8 @@ export interface FileFacts {
 export type OpenMode = "read" | "work" | "fresh" | "replace";
 
 export interface DiskFile {
+  /** The system's number for it, which every thread of the process may read by; absent where it is no file of the system. */
+  readonly fd?: number;
   /** @returns bytes read, 0 at the end of the file; may be fewer than asked for */
   read(into: Uint8Array, offset: number): Promise<number>;
   /** @returns bytes written; may be fewer than given, without any error */

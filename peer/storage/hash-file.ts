@@ -1,18 +1,11 @@
-import { type ByteRange, Geometry, type PartRun } from "../../protocol/geometry.ts";
+import { Geometry } from "../../protocol/geometry.ts";
 import { PART_DIGEST_BYTES, type PartAlgorithm } from "../../protocol/torrent.ts";
 import type { Clock } from "../clock.ts";
 import { StorageError } from "../errors.ts";
+import { digestRuns, type HashOptions } from "./digest-runs.ts";
 import type { Disk, DiskFile } from "./disk.ts";
 import { type FileIdentity, isSameIdentity } from "./identity.ts";
-import { readAhead } from "./read-ahead.ts";
-import { RunHasher } from "./run-hasher.ts";
 import { settledIdentity } from "./settled-identity.ts";
-
-export interface HashOptions {
-  readonly signal?: AbortSignal | undefined;
-  /** @param bytes hashed so far */
-  readonly onProgress?: ((bytes: number) => void) | undefined;
-}
 
 /** A file's content by its hashes. */
 export interface HashedFile {
@@ -51,48 +44,20 @@ export async function hashFile(
   }
 }
 
-/** Where several threads may share the work one day: each would hash a run of parts into its place.
- * @returns undefined when the file ends early */
+/** @returns undefined when the file ends early */
 async function hashAll(
   file: DiskFile,
   geometry: Geometry,
   options: HashOptions & { readonly algorithm: PartAlgorithm },
 ): Promise<Uint8Array | undefined> {
-  const { algorithm } = options;
-  const digestBytes = PART_DIGEST_BYTES[algorithm];
+  const digestBytes = PART_DIGEST_BYTES[options.algorithm];
   const partDigests = new Uint8Array(geometry.partCount * digestBytes);
-  const runs = wholeFile(geometry);
-  const hasher = new RunHasher(geometry, algorithm, runs, (part, ended) => {
-    partDigests.set(ended.digest(), part * digestBytes);
+  const whole = geometry.run(0, geometry.partCount);
+  const runs = whole === undefined ? [] : [whole];
+  let hashed = 0;
+  await digestRuns(file, { ...options, geometry, runs }, (part, digest) => {
+    partDigests.set(digest, part * digestBytes);
+    hashed++;
   });
-  const bytes = await hashRuns(file, geometry, hasher, { ...options, runs });
-  return bytes === geometry.fileBytes ? partDigests : undefined;
-}
-
-function wholeFile(geometry: Geometry): readonly PartRun[] {
-  const run = geometry.run(0, geometry.partCount);
-  return run === undefined ? [] : [run];
-}
-
-/** Reads the runs and feeds the hasher.
- * @returns bytes hashed, fewer than the runs' where the file ends early */
-export async function hashRuns(
-  file: DiskFile,
-  geometry: Geometry,
-  hasher: RunHasher,
-  options: HashOptions & { readonly runs: Iterable<PartRun> },
-): Promise<number> {
-  let bytes = 0;
-  const use = (piece: Uint8Array): void => {
-    hasher.update(piece);
-    bytes += piece.length;
-    options.onProgress?.(bytes);
-  };
-  const bytesMax = geometry.fileBytes;
-  const { signal } = options;
-  return await readAhead(file, toRanges(geometry, options.runs), use, { bytesMax, signal });
-}
-
-function* toRanges(geometry: Geometry, runs: Iterable<PartRun>): Generator<ByteRange> {
-  for (const run of runs) yield geometry.runRange(run);
+  return hashed === geometry.partCount ? partDigests : undefined;
 }

@@ -114,11 +114,13 @@ export const systemDisk: Disk = {
 };
 
 class SystemFile implements DiskFile {
+  readonly fd: number;
   readonly #handle: FileHandle;
   readonly #path: string;
   #isClosed = false;
 
   constructor(handle: FileHandle, path: string) {
+    this.fd = handle.fd;
     this.#handle = handle;
     this.#path = path;
   }

@@ -2,8 +2,8 @@ import { basename, dirname, join, resolve } from "node:path";
 import type { Torrent } from "../../protocol/torrent.ts";
 import type { Clock } from "../clock.ts";
 import { StorageError } from "../errors.ts";
+import type { HashOptions } from "./digest-runs.ts";
 import type { Disk, FileFacts } from "./disk.ts";
-import type { HashOptions } from "./hash-file.ts";
 import { isSameFile } from "./identity.ts";
 import { type VerifiedFile, verifySeed } from "./seed-file.ts";
 

@@ -1,9 +1,8 @@
 import { Bitfield } from "../../protocol/bitfield.ts";
 import type { Geometry, PartRun } from "../../protocol/geometry.ts";
-import type { Torrent } from "../../protocol/torrent.ts";
+import { expectedPartDigest, type Torrent } from "../../protocol/torrent.ts";
+import { digestRuns, type HashOptions } from "./digest-runs.ts";
 import type { DiskFile } from "./disk.ts";
-import { type HashOptions, hashRuns } from "./hash-file.ts";
-import { RunHasher } from "./run-hasher.ts";
 
 /** Hashes a file's parts and compares them with what the torrent promises. A hole, a file that ends early or one of
  * another content is no error: its parts just do not match.
@@ -18,10 +17,9 @@ export async function verifyFile(
   const { geometry, algorithm } = torrent;
   const matching = new Bitfield(geometry.partCount);
   const runs = toRuns(geometry, options.parts ?? Bitfield.full(geometry.partCount));
-  const hasher = new RunHasher(geometry, algorithm, runs, (part, ended) => {
-    if (ended.endsAs(torrent, part)) matching.set(part);
+  await digestRuns(file, { ...options, geometry, algorithm, runs }, (part, digest) => {
+    if (isEqual(digest, expectedPartDigest(torrent, part))) matching.set(part);
   });
-  await hashRuns(file, geometry, hasher, { ...options, runs });
   return matching;
 }
 
@@ -33,4 +31,8 @@ function toRuns(geometry: Geometry, parts: Bitfield): readonly PartRun[] {
 /** @returns bytes in the parts of the set */
 export function bytesOf(geometry: Geometry, parts: Bitfield): number {
   return toRuns(geometry, parts).reduce((bytes, run) => bytes + geometry.runRange(run).length, 0);
+}
+
+function isEqual(left: Uint8Array, right: Uint8Array): boolean {
+  return left.length === right.length && left.every((byte, at) => byte === right[at]);
 }

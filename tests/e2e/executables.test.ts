@@ -1,14 +1,19 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { buildExecutable, embedLibsql, libsqlPlatform, withStaticAddon } from "../../build.ts";
+import {
+  buildExecutable,
+  embedLibsql,
+  libsqlPlatform,
+  PEER,
+  withStaticAddon,
+} from "../../build.ts";
 import { hashOf, makeTempDirectory, type TempDirectory, writeSeeded } from "../support/temp.ts";
 import { startTracker } from "../support/tracker.ts";
 import { waitUntil } from "../support/wait.ts";
 
 const ROOT = join(import.meta.dir, "../..");
-const PEER_ENTRY = join(ROOT, "peer/index.ts");
 const TRACKER_ENTRY = join(ROOT, "tracker/index.ts");
 const MIB = 1024 * 1024;
 /** What an executable may add to the runtime that it carries. */
@@ -24,7 +29,7 @@ beforeAll(async () => {
   built = await makeTempDirectory();
   peer = built.at("peer");
   tracker = built.at("tracker");
-  await buildExecutable({ entry: PEER_ENTRY, outfile: peer });
+  await buildExecutable({ ...PEER, outfile: peer });
   const plugins = [embedLibsql(libsqlPlatform())];
   await buildExecutable({ entry: TRACKER_ENTRY, outfile: tracker, plugins });
 }, BUILD_MS_MAX);
@@ -63,6 +68,20 @@ describe("the executables", () => {
     expect(await readdir(empty)).toEqual([]);
   }, 60_000);
 
+  test("the peer's executable hashes a large file in threads, and so does not need its sources for it", async () => {
+    await using directory = await makeTempDirectory();
+    const file = directory.at("large.bin");
+    await Bun.write(file, "");
+    await truncate(file, 200 * 1024 * 1024);
+    const torrent = directory.at("large.json");
+    await Bun.write(torrent, zerosTorrent(200, 1024 * 1024));
+    const verified = await run(peer, directory.path, ["verify", torrent, file]);
+    expect(verified).toMatchObject({
+      exitCode: 0,
+      stdout: expect.stringContaining("200 of 200 parts are right"),
+    });
+  }, 30_000);
+
   test("the executables add little to the runtime they carry", async () => {
     const { size: runtime } = await stat(process.execPath);
     expect((await stat(peer)).size - runtime).toBeLessThan(PEER_OWN_BYTES_MAX);
@@ -71,7 +90,7 @@ describe("the executables", () => {
 
   test("the peer's executable is made of none of the tracker's packages, the tracker's is", async () => {
     const foreign = /node_modules\/(elysia|drizzle-orm|libsql|@libsql)\//;
-    expect((await inputsOf(PEER_ENTRY)).filter((path) => foreign.test(path))).toEqual([]);
+    expect((await inputsOf(PEER.entry)).filter((path) => foreign.test(path))).toEqual([]);
     const used = (await inputsOf(TRACKER_ENTRY)).map((path) => foreign.exec(path)?.[1]);
     expect([...new Set(used)].filter(Boolean).toSorted()).toEqual([
       "@libsql",
@@ -101,7 +120,7 @@ describe("the executables", () => {
       await using directory = await makeTempDirectory();
       await plantTraps(directory.path);
       const control = built.at("control");
-      await buildExecutable({ entry: PEER_ENTRY, outfile: control, trustsCurrentDirectory: true });
+      await buildExecutable({ ...PEER, outfile: control, trustsCurrentDirectory: true });
       const list = await run(control, directory.path, ["list", "--data-dir", directory.at("data")]);
       expect(list.exitCode).toBe(2);
       expect(list.stderr).toContain("PEER_MAX_PEERS");
@@ -183,4 +202,14 @@ function start(executable: string, cwd: string, args: readonly string[]) {
 async function run(executable: string, cwd: string, args: readonly string[]) {
   await using child = start(executable, cwd, args);
   return await child.ended;
+}
+
+/** The torrent of a file of zeros. */
+function zerosTorrent(parts: number, partBytes: number): string {
+  const digest = new Bun.CryptoHasher("sha256").update(new Uint8Array(partBytes)).digest("hex");
+  const Parts = Array.from({ length: parts }, () => digest);
+  const Hash = "6fa459ea-ee8a-3ca4-894e-db77e160355e";
+  return JSON.stringify({
+    FileInfo: { Size: parts * partBytes, PartSize: partBytes, Parts, Hash },
+  });
 }
