@@ -22,6 +22,7 @@ import type { TrackerState } from "./announcer.ts";
 import { Announcing } from "./announcing.ts";
 import { Connection } from "./connection.ts";
 import type { Greeted } from "./greet.ts";
+import { Heartbeat } from "./heartbeat.ts";
 import type { Dialled, NodeContext } from "./node-context.ts";
 import { Outbox } from "./outbox.ts";
 import type { ReceivePort } from "./receive.ts";
@@ -56,6 +57,7 @@ export class Swarm implements Dialled {
   readonly #complete = Promise.withResolvers<void>();
   readonly #stop = new AbortController();
   readonly #announcing: Announcing;
+  readonly #heartbeat: Heartbeat;
   #source: PartSource;
   #onFailure: ((cause: unknown) => void) | undefined;
 
@@ -66,6 +68,7 @@ export class Swarm implements Dialled {
     this.#context = context;
     this.#options = options;
     this.#source = options.source;
+    this.#heartbeat = new Heartbeat(context.clock, TICK_MS, () => this.#tick());
     this.whenComplete = this.#complete.promise;
     this.whenComplete.catch(() => undefined);
     const { geometry } = torrent;
@@ -92,7 +95,7 @@ export class Swarm implements Dialled {
    * @param peers to be tried besides those that trackers name */
   start(peers: readonly Address[]): void {
     this.#track(this.#announcing.run(this.#stop.signal));
-    this.#track(this.#tick());
+    this.#track(this.#heartbeat.run(this.#stop.signal));
     this.#dispatch({ type: "learned", source: "user", addresses: peers });
   }
 
@@ -130,6 +133,7 @@ export class Swarm implements Dialled {
       limitUp,
     });
     this.#connections.set(id, connection);
+    this.#heartbeat.wake();
     const { peerId, listenPort } = greeted.established;
     this.#dispatch({
       type: "joined",
@@ -206,12 +210,10 @@ export class Swarm implements Dialled {
     this.#dispatch({ type: "left", connection: id, reason });
   }
 
-  async #tick(): Promise<void> {
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      this.#dispatch({ type: "tick" });
-      await this.#context.clock.sleep(TICK_MS, { signal }).catch(() => undefined);
-    }
+  /** Time matters to a swarm that wants something, and to one that somebody is connected to. */
+  #tick(): boolean {
+    this.#dispatch({ type: "tick" });
+    return this.#connections.size > 0 || !this.#engine.isComplete;
   }
 
   #dispatch(event: SwarmEvent): void {
