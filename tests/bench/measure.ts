@@ -1,8 +1,10 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Client, Leecher, Scene } from "./client.ts";
+import { inDirectory, workRoot } from "./files.ts";
+import { MIB } from "./options.ts";
 import { ProcessMeter } from "./process-meter.ts";
+import { spread } from "./table.ts";
 
 /** One transfer, measured from the start of the first leecher to the last complete file, start-up included. */
 export interface Measured {
@@ -16,14 +18,8 @@ export interface Measured {
   readonly leecherPeakMib: number;
 }
 
-const MIB = 1024 * 1024;
 const SAMPLE_MS = 20;
 const TIME_MS_MAX = 120_000;
-
-/** Memory-backed where there is such a place, so that no disk is measured. */
-export function workRoot(): string {
-  return process.env.BENCH_DIR ?? (process.platform === "linux" ? "/dev/shm" : tmpdir());
-}
 
 /** @param leecherCount how many get the file at once
  * @throws when a leecher fails, takes too long, or its file differs */
@@ -32,8 +28,7 @@ export async function measure(
   file: Omit<Scene, "directory">,
   leecherCount: number,
 ): Promise<Measured> {
-  const directory = await mkdtemp(join(workRoot(), "peer-bench-"));
-  try {
+  return await inDirectory(workRoot(), async (directory) => {
     const swarm = await client.start({ ...file, directory });
     const leechers: Leecher[] = [];
     try {
@@ -43,26 +38,56 @@ export async function measure(
       const startedMs = performance.now();
       for (let n = 1; n <= leecherCount; n++) leechers.push(swarm.startLeecher(n));
       const meters = leechers.map((leecher) => new ProcessMeter(leecher.pid));
-      const sample = () => {
-        for (const meter of [seeder, ...meters]) meter.sample();
-      };
-      const timer = setInterval(sample, SAMPLE_MS);
-      try {
-        await within(TIME_MS_MAX, Promise.all(leechers.map((leecher) => leecher.done)));
-      } finally {
-        clearInterval(timer);
-      }
+      const done = Promise.all(leechers.map((leecher) => leecher.done));
+      await sampling([seeder, ...meters], () => within(TIME_MS_MAX, done));
       const seconds = (performance.now() - startedMs) / 1000;
-      sample();
       for (const leecher of leechers) await compare(file.file, leecher.target);
       return summarize(file.fileBytes * leecherCount, seconds, seeder, meters);
     } finally {
-      for (const leecher of leechers) await leecher.stop();
+      await Promise.all(leechers.map((leecher) => leecher.stop()));
       await swarm.stop();
     }
+  });
+}
+
+/** Samples the meters while something is done, and once more at its end. */
+export async function sampling<Result>(
+  meters: readonly ProcessMeter[],
+  work: () => Promise<Result>,
+): Promise<Result> {
+  const sample = () => {
+    for (const meter of meters) meter.sample();
+  };
+  const timer = setInterval(sample, SAMPLE_MS);
+  try {
+    return await work();
   } finally {
-    await rm(directory, { recursive: true, force: true });
+    clearInterval(timer);
+    sample();
   }
+}
+
+export const MEASURED_HEAD = [
+  "s",
+  "MiB/s",
+  "CPU s/GiB",
+  "seeder CPU s",
+  "leechers CPU s",
+  "peak MiB seeder / leecher",
+] as const;
+
+/** @returns a cell for each of MEASURED_HEAD */
+export function toCells(measured: readonly Measured[]): readonly string[] {
+  const cell = (pick: (one: Measured) => number, digits: number) =>
+    spread(measured.map(pick), digits);
+  return [
+    cell((one) => one.seconds, 2),
+    cell((one) => one.mibPerSecond, 0),
+    cell((one) => one.cpuSecondsPerGib, 2),
+    cell((one) => one.seederCpuSeconds, 2),
+    cell((one) => one.leechersCpuSeconds, 2),
+    `${cell((one) => one.seederPeakMib, 0)} / ${cell((one) => one.leecherPeakMib, 0)}`,
+  ];
 }
 
 function summarize(
@@ -96,7 +121,7 @@ async function compare(left: string, right: string): Promise<void> {
   if (exitCode !== 0) throw new Error(`${right} differs from ${left}`);
 }
 
-async function within<Result>(ms: number, work: Promise<Result>): Promise<Result> {
+export async function within<Result>(ms: number, work: Promise<Result>): Promise<Result> {
   const timeout = Promise.withResolvers<never>();
   const timer = setTimeout(() => timeout.reject(new Error(`Not done after ${ms} ms`)), ms);
   try {

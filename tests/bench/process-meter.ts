@@ -4,8 +4,12 @@ import { readFileSync } from "node:fs";
 export interface Usage {
   /** User and system time of all its threads, in seconds. */
   readonly cpuSeconds: number;
-  /** Most memory it ever had resident, in MiB. */
+  /** Most memory it ever had resident, in MiB; the program's own text and mapped files are in it. */
   readonly peakMib: number;
+  /** Memory it has resident now, in MiB. */
+  readonly residentMib: number;
+  /** Most memory of its own, files left out, that a sample saw, in MiB. */
+  readonly ownPeakMib: number;
 }
 
 const TICKS_PER_SECOND = 100;
@@ -13,7 +17,7 @@ const TICKS_PER_SECOND = 100;
 /** Watches a process from outside; keeps the last figures when it ends. */
 export class ProcessMeter {
   readonly #pid: number;
-  #usage: Usage = { cpuSeconds: 0, peakMib: 0 };
+  #usage: Usage = { cpuSeconds: 0, peakMib: 0, residentMib: 0, ownPeakMib: 0 };
   #baseSeconds = 0;
 
   constructor(pid: number) {
@@ -29,7 +33,14 @@ export class ProcessMeter {
   sample(): void {
     try {
       const cpuSeconds = cpuSecondsOf(this.#pid);
-      this.#usage = { cpuSeconds, peakMib: peakMibOf(this.#pid) };
+      const memory = memoryOf(this.#pid);
+      const ownPeakMib = Math.max(this.#usage.ownPeakMib, memory("RssAnon"));
+      this.#usage = {
+        cpuSeconds,
+        peakMib: memory("VmHWM"),
+        residentMib: memory("VmRSS"),
+        ownPeakMib,
+      };
     } catch {
       // It has ended: the last sample stands.
     }
@@ -48,7 +59,13 @@ function cpuSecondsOf(pid: number): number {
   return ticks / TICKS_PER_SECOND;
 }
 
-function peakMibOf(pid: number): number {
+/** @returns a reader of the fields that are counted in KiB, giving MiB
+ * @throws {Error} when the process has ended and only waits to be collected: then it has none */
+function memoryOf(pid: number): (field: string) => number {
   const status = readFileSync(`/proc/${pid}/status`, "latin1");
-  return Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
+  return (field) => {
+    const kib = new RegExp(`^${field}:\\s+(\\d+)`, "m").exec(status)?.[1];
+    if (kib === undefined) throw new Error(`Process ${pid} has no ${field}`);
+    return Number(kib) / 1024;
+  };
 }

@@ -20,12 +20,13 @@ export function spawn(command: readonly string[], options: SpawnOptions = {}): S
   const { cwd, env, watch = "stdout" } = options;
   const child = Bun.spawn([...command], {
     stdin: "ignore",
-    stdout: watch === "stdout" ? "pipe" : "ignore",
-    stderr: watch === "stderr" ? "pipe" : "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
     env: { ...process.env, ...env },
     ...(cwd === undefined ? {} : { cwd }),
   });
-  const searched = new Search(child[watch] ?? new ReadableStream());
+  const other = new Search(child[watch === "stdout" ? "stderr" : "stdout"]);
+  const searched = new Search(child[watch], () => other.text);
   const stop = async () => {
     child.kill();
     const timer = setTimeout(() => child.kill("SIGKILL"), KILL_AFTER_MS);
@@ -45,9 +46,16 @@ class Search {
   #text = "";
   #hasEnded = false;
   readonly #waiting = new Set<() => void>();
+  readonly #explain: () => string;
 
-  constructor(stream: ReadableStream<Uint8Array>) {
+  /** @param explain says why a pattern may be missing */
+  constructor(stream: ReadableStream<Uint8Array>, explain = () => "") {
+    this.#explain = explain;
     void this.#read(stream);
+  }
+
+  get text(): string {
+    return this.#text;
   }
 
   match(pattern: RegExp): Promise<string> {
@@ -56,7 +64,9 @@ class Search {
       const hit = pattern.exec(this.#text);
       if (hit !== null) found.resolve(hit[1] ?? hit[0]);
       else if (this.#hasEnded)
-        found.reject(new Error(`Ended without ${pattern}: ${this.#text.slice(-500)}`));
+        found.reject(
+          new Error(`Ended without ${pattern}: ${(this.#text + this.#explain()).slice(-500)}`),
+        );
       else return;
       this.#waiting.delete(look);
     };

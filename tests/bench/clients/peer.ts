@@ -1,56 +1,72 @@
 import { join } from "node:path";
 import type { Client, Leecher, Scene, Swarm } from "../client.ts";
-import { spawn } from "../spawn.ts";
+import { PROGRAMS, type Programs, spawnPeer, startTracker } from "../programs.ts";
 
-/** This project, from source or, where PEER_CMD and TRACKER_CMD name them, as executables. */
+/** This project. */
 
-const ROOT = join(import.meta.dir, "../../..");
-const PEER = commandOf(process.env.PEER_CMD, "peer/index.ts");
-const TRACKER = commandOf(process.env.TRACKER_CMD, "tracker/index.ts");
+export interface PeerOptions {
+  /** Of all peers. */
+  readonly flags?: readonly string[];
+  /** Of the seeder only. */
+  readonly uploadFlags?: readonly string[];
+  readonly programs?: Programs;
+  /** Whether a leecher goes on serving when it is complete, as the others' leechers do. */
+  readonly serves?: boolean;
+}
 
-/** @param flags for both sides, such as `--transport plain` */
-export function createPeerClient(name: string, flags: readonly string[]): Client {
+export const PLAIN = ["--transport", "plain"] as const;
+export const TLS = ["--transport", "tls"] as const;
+
+export function createPeerClient(name: string, options: PeerOptions = {}): Client {
+  const { flags = [], programs = PROGRAMS } = options;
   return {
     name,
-    settings: `${PEER.length === 1 ? "executable" : "from source"} ${flags.join(" ")}`.trim(),
-    version: async () => (await Bun.$`${PEER} version`.text()).trim(),
-    start: (scene) => start(scene, flags),
+    settings: `${programs.label} ${flags.join(" ")}`.trim(),
+    version: async () => (await Bun.$`${programs.peer} version`.text()).trim(),
+    start: (scene) => start(scene, options),
   };
 }
 
-async function start(scene: Scene, flags: readonly string[]): Promise<Swarm> {
+export const peerPlain = createPeerClient("peer plain", { flags: PLAIN });
+export const peerTls = createPeerClient("peer tls", { flags: TLS });
+
+async function start(scene: Scene, options: PeerOptions): Promise<Swarm> {
   const { directory, file, partBytes } = scene;
-  const database = `file:${join(directory, "tracker.db")}`;
-  const tracker = spawn([...TRACKER, "127.0.0.1", "0", "--db", database], { watch: "stderr" });
-  const url = await tracker.match(/listening on (http:\S+)/);
+  const { flags = [], uploadFlags = [], programs = PROGRAMS, serves = true } = options;
+  const tracker = await startTracker(directory, programs);
   const torrent = join(directory, "torrent.json");
-  const common = (who: string) => ["--tracker", url, "--data-dir", join(directory, who), ...flags];
-  const upload = ["upload", file, torrent, "--part-size", String(partBytes), ...common("seeder")];
-  const seeder = spawn([...PEER, ...upload]);
-  await seeder.match(/SUCCESSFUL UPLOAD/);
+  const run = (who: string, args: readonly string[]) => {
+    const place = ["--tracker", tracker.url, "--data-dir", join(directory, who)];
+    return spawnPeer([...args, ...place, ...flags], {}, programs);
+  };
+  const seeder = run("seeder", [
+    ...["upload", file, torrent, "--part-size", String(partBytes)],
+    ...uploadFlags,
+  ]);
+  const stop = async () => {
+    await seeder.stop();
+    await tracker.stop();
+  };
+  try {
+    await seeder.match(/SUCCESSFUL UPLOAD/);
+  } catch (cause) {
+    await stop();
+    throw cause;
+  }
   return {
     seeder,
-    startLeecher: (n) => startLeecher(n, torrent, directory, common(`leecher${n}`)),
-    stop: async () => {
-      await seeder.stop();
-      await tracker.stop();
+    startLeecher: (n): Leecher => {
+      const target = join(directory, `file${n}`);
+      const started = run(`leecher${n}`, [
+        ...["download", torrent, target],
+        ...(serves ? ["--serve"] : []),
+      ]);
+      return {
+        ...started,
+        target,
+        done: started.match(/SUCCESSFUL DOWNLOAD/).then(() => undefined),
+      };
     },
+    stop,
   };
-}
-
-/** It goes on serving, as the others' leechers do. */
-function startLeecher(
-  n: number,
-  torrent: string,
-  directory: string,
-  common: readonly string[],
-): Leecher {
-  const target = join(directory, `file${n}`);
-  const started = spawn([...PEER, "download", torrent, target, "--serve", ...common]);
-  const done = started.match(/SUCCESSFUL DOWNLOAD/).then(() => undefined);
-  return { ...started, target, done };
-}
-
-function commandOf(executable: string | undefined, source: string): readonly string[] {
-  return executable === undefined ? [process.execPath, join(ROOT, source)] : [executable];
 }
