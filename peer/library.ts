@@ -191,9 +191,21 @@ export class Library {
     }
   }
 
+  /** Whether a torrent's file is there. What was found before is looked at first: to look at all for each of many would
+   * take a time that grows with their square. */
   async #isKnown(digest: TorrentDigest): Promise<boolean> {
-    const known = await this.#refresh();
-    return [...known.values()].some((ids) => ids.digest === digest);
+    const seen = nameOf(this.#known, digest);
+    if (seen !== undefined) {
+      const facts = await this.#dependencies.disk.facts(join(this.#torrentsDir, seen));
+      const before = this.#known.get(seen);
+      if (
+        facts !== undefined &&
+        before !== undefined &&
+        isSameIdentity(before.identity, facts.identity)
+      )
+        return true;
+    }
+    return nameOf(await this.#refresh(), digest) !== undefined;
   }
 
   async #torrentNames(): Promise<readonly string[]> {
@@ -274,6 +286,11 @@ export class Library {
     const { disk, random } = this.#dependencies;
     await writeAtomic(disk, path, bytes, `${path}.${random.bytes(8).toHex()}.tmp`);
   }
+}
+
+function nameOf(known: ReadonlyMap<string, TorrentIds>, digest: TorrentDigest): string | undefined {
+  for (const [name, ids] of known) if (ids.digest === digest) return name;
+  return undefined;
 }
 
 function describeFile(

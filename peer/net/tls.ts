@@ -10,8 +10,12 @@ export interface Secured {
   readonly fingerprints: { readonly own: Uint8Array; readonly remote: Uint8Array };
 }
 
-/** What OpenSSL says of a certificate that nobody but itself signed, which is all we expect of one. */
-const SELF_SIGNED = "DEPTH_ZERO_SELF_SIGNED_CERT";
+/** What is held against a certificate and means nothing here: nobody else signed it, and which clock is right is not asked. */
+const EXPECTED_COMPLAINTS: ReadonlySet<unknown> = new Set([
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "CERT_NOT_YET_VALID",
+  "CERT_HAS_EXPIRED",
+]);
 
 /** Goes over to TLS 1.3 on a connection that is plain so far; the old streams are dead afterwards.
  *
@@ -34,12 +38,17 @@ export async function secure(
       }),
     );
   const raw = plain.detach();
+  if (raw.readyState !== ESTABLISHED) {
+    throw new TransportError("reset", "Cannot encrypt the connection: the remote is gone already");
+  }
   const slot: SocketSlot = {};
   const [, socket] = raw.upgradeTLS<SocketSlot>({
     data: slot,
     tls: {
       ...certificate,
       requestCert: true,
+      // Else the address that was dialled would be said in clear, where no address belongs (RFC 6066, 3).
+      serverName: "",
       rejectUnauthorized: false,
       ...TLS_1_3_ONLY,
       ...{ isServer },
@@ -49,8 +58,8 @@ export async function secure(
       // The streams are there already: they wait for the handshake.
       open: () => undefined,
       handshake: (secured, _isAuthorized, error) => {
-        const result =
-          error === null || codeOf(error) === SELF_SIGNED ? toSecured(secured, slot) : undefined;
+        const isExpected = error === null || EXPECTED_COMPLAINTS.has(codeOf(error));
+        const result = isExpected ? toSecured(secured, slot) : undefined;
         if (result === undefined) fail(error);
         else done.resolve(result);
       },
@@ -60,20 +69,25 @@ export async function secure(
       },
     },
   });
-  const onAbort = () => {
-    // First, since ending the socket is seen as a failed handshake.
+  const streams = new SocketStreams(socket);
+  slot.streams = streams;
+  const onAbort = () =>
     done.reject(new TransportError("timed_out", "Cannot encrypt the connection: it took too long"));
-    socket.terminate();
-  };
   signal.addEventListener("abort", onAbort, { once: true });
-  slot.streams = new SocketStreams(socket);
+  if (signal.aborted) onAbort();
   try {
     return await done.promise;
+  } catch (cause) {
+    // A remote that showed no certificate would be content to stay.
+    streams.terminate();
+    throw cause;
   } finally {
     signal.removeEventListener("abort", onAbort);
   }
 }
 
+/** As the runtime numbers the states of a socket. */
+const ESTABLISHED = 1;
 /** As the protocol numbers it. */
 const TLS_1_3 = 0x0304;
 const TLS_1_3_ONLY = { minVersion: TLS_1_3, maxVersion: TLS_1_3 };

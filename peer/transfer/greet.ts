@@ -75,6 +75,8 @@ interface Wire {
   /** @throws {TransportError} reset: the remote hung up */
   read(): Promise<Uint8Array>;
   write(bytes: Uint8Array): Promise<void>;
+  /** Nothing more will be written. */
+  end(): Promise<void>;
 }
 
 const UNBOUND = { dialler: new Uint8Array(0), listener: new Uint8Array(0) };
@@ -91,7 +93,11 @@ async function withWire<Result>(
     return value;
   };
   try {
-    return await exchange({ read, write: (bytes) => writer.write(bytes) });
+    return await exchange({
+      read,
+      write: (bytes) => writer.write(bytes),
+      end: () => writer.close(),
+    });
   } finally {
     reader.releaseLock();
     writer.releaseLock();
@@ -103,10 +109,32 @@ async function exchangePrefaces(wire: Wire, { mode, isDialler }: GreetOptions): 
   if (isDialler) await wire.write(encodePreface(mode));
   let seen = await wire.read();
   while (seen.length < PREFACE_BYTES) seen = Buffer.concat([seen, await wire.read()]);
-  checkPreface(seen.subarray(0, PREFACE_BYTES), mode);
+  try {
+    checkPreface(seen.subarray(0, PREFACE_BYTES), mode);
+  } catch (cause) {
+    if (!isDialler && isOfOurProtocol(cause)) await sayLast(wire, encodePreface(mode));
+    throw cause;
+  }
   if (seen.length > PREFACE_BYTES)
     throw new ProtocolError("bad_order", "Cannot greet remote: it did not wait for our preface");
   if (!isDialler) await wire.write(encodePreface(mode));
+}
+
+/** Another version or mode: such a caller may be told what we speak, so that its user learns why it is not let in. */
+function isOfOurProtocol(refusal: unknown): boolean {
+  return refusal instanceof ProtocolError && refusal.code !== "bad_preface";
+}
+
+/** Says a last word and waits until the remote has hung up: to cut the connection might take the word with it. */
+async function sayLast(wire: Wire, word: Uint8Array): Promise<void> {
+  try {
+    await wire.write(word);
+    await wire.end();
+    await wire.read();
+  } catch (cause) {
+    // That it is gone is what we wait for.
+    if (!(cause instanceof TransportError)) throw cause;
+  }
 }
 
 async function exchangeProofs(wire: Wire, handshake: Handshake): Promise<Omit<Greeted, "socket">> {

@@ -157,9 +157,9 @@ describe("peer that serves, and strangers", () => {
       });
       expect(await stranger.summary(5)).toMatchObject({ bytes: 0, bytesPerPeer: {} });
       expect((await world.readTorrent(strange)).hash as string).toBe(uploaded.hash);
-      // Preface, hello and a proof; some connections may be tried.
+      // Preface, the handshake of TLS, hello and a proof; some connections may be tried.
       expect(proxy.bytesSent()).toBeGreaterThan(0);
-      expect(proxy.bytesSent()).toBeLessThan(4 * 1024);
+      expect(proxy.bytesSent()).toBeLessThan(16 * 1024);
       expect(stranger.eventsOf("peer")).toEqual([]);
       await world.download("member", torrentPath, { args: route }).summary();
       expect(await hashOf(world.target("member"))).toBe(await hashOf(file));
@@ -180,8 +180,7 @@ describe("peer that serves, and strangers", () => {
       for (let round = 0; round < 20; round++) {
         const calls = Array.from({ length: 16 }, () => {
           const garbage = seededBytes(random.below(1e9), 1 + random.below(4000));
-          const preface = random.below(2) === 0 ? encodePreface("plain") : new Uint8Array(0);
-          return callWith(port, Buffer.concat([preface, garbage]));
+          return callWith(port, garbage, random.pick(OPENINGS));
         });
         await Promise.all(calls);
       }
@@ -199,12 +198,29 @@ describe("peer that serves, and strangers", () => {
   );
 });
 
+/** What comes before the garbage: nothing, or a preface; at once, or when it was answered, which leads into TLS. */
+const OPENINGS = [
+  { preface: new Uint8Array(0), waits: false },
+  { preface: encodePreface("plain"), waits: false },
+  { preface: encodePreface("tls"), waits: false },
+  { preface: encodePreface("tls"), waits: true },
+] as const;
+
 /** Sends bytes to a port and waits until the other side hangs up. */
-async function callWith(port: number, bytes: Uint8Array): Promise<void> {
+async function callWith(
+  port: number,
+  bytes: Uint8Array,
+  { preface, waits }: (typeof OPENINGS)[number],
+): Promise<void> {
   await new Promise<void>((resolve) => {
-    const socket = connect(port, "127.0.0.1", () => socket.end(bytes));
+    const socket = connect(port, "127.0.0.1", () => {
+      if (waits) socket.write(preface);
+      else socket.end(Buffer.concat([preface, bytes]));
+    });
     socket.on("error", () => undefined);
-    socket.on("data", () => undefined);
+    socket.on("data", () => {
+      if (waits && !socket.writableEnded) socket.end(bytes);
+    });
     socket.on("close", () => resolve());
   });
 }
