@@ -38,6 +38,24 @@ export class TrackerClient {
     return await this.#post("/peers", request, PeersResponse, signal);
   }
 
+  /** Finds out whether anybody answers where the tracker should be, whatever the answer.
+   * @throws {TrackerError} unreachable; the signal's reason */
+  async ping(signal?: AbortSignal): Promise<void> {
+    using deadline = createDeadline(this.#clock, ANSWER_MS_MAX, signal);
+    const asked = fetch(`${this.url}/ready`, {
+      headers: { "accept-encoding": "identity", connection: "close" },
+      redirect: "manual",
+      decompress: false,
+      keepalive: false,
+      signal: deadline.signal,
+    });
+    const response = await asked.catch((cause: unknown) => {
+      signal?.throwIfAborted();
+      throw new TrackerError("unreachable", `Cannot ask tracker ${this.url}: no answer`, { cause });
+    });
+    await response.body?.cancel();
+  }
+
   async #post<Schema extends TSchema>(
     path: string,
     body: object,

@@ -40,8 +40,10 @@ export interface Made {
 export async function makeTorrent(peer: LocalPeer, request: MakeRequest): Promise<Made> {
   const { crypto, disk, clock } = peer.dependencies;
   const path = await disk.realPath(request.file);
-  const { hashed, geometry } = await hash(peer, request, path);
   const trackers = peer.trackersOf({ trackers: [] });
+  // Said now, and not after an hour of hashing.
+  await Promise.any(trackers.map((tracker) => tracker.ping(request.signal))).catch(throwFirst);
+  const { hashed, geometry } = await hash(peer, request, path);
   const swarm = await register(peer, trackers, request.signal);
   const torrent = createTorrent(crypto, {
     hash: swarm,
@@ -116,6 +118,11 @@ function chooseGeometry(fileBytes: number, { partSize, algorithm }: MakeRequest)
   if (geometry.partCount <= PARTS_MAX && isWritable) return geometry;
   const state = `${geometry.partCount} parts of ${partBytes} bytes, too many for a torrent: choose larger parts`;
   throw new UsageError("bad_argument", `Cannot make the torrent: ${state}`);
+}
+
+/** Of several failures the first one's reason is enough. */
+function throwFirst(cause: unknown): never {
+  throw cause instanceof AggregateError ? cause.errors[0] : cause;
 }
 
 /** @returns the hash that the first tracker to answer gave; the others learn it when the file is announced to them */

@@ -117,6 +117,10 @@ describe("peer's exit codes", () => {
         { code: 6, name: "tracker", args: [...download, ...stall, "--tracker", nonsense] },
         { code: 13, name: "timeout", args: [...download, "--timeout", "500ms"] },
       ]);
+      // An upload finds that out before it hashes anything.
+      const unheard = world.peer("unheard", ["upload", file, "--tracker", NOWHERE]);
+      await unheard.summary(6);
+      expect(unheard.eventsOf("hashing")).toEqual([]);
       expect(existsSync(target)).toBe(false);
       expect(existsSync(`${target}.part`)).toBe(true);
     },

@@ -88,6 +88,7 @@ describe("peer and its tracker", () => {
         port: 0,
         hostname: "127.0.0.1",
         fetch: async (request) => {
+          if (request.url.endsWith("/ready")) return new Response("I am ready");
           if (request.url.endsWith("/hash")) return Response.json({ hash: crypto.randomUUID() });
           const { event } = JSON.parse(await request.text());
           events.push(event);

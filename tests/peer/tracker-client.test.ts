@@ -300,3 +300,35 @@ describe("TrackerClient", () => {
     expect(hash).toBe(HASH);
   });
 });
+
+describe("TrackerClient.ping", () => {
+  test("ping is content with any answer, and says when there is none", async () => {
+    for (const status of [200, 302, 404, 500]) {
+      const headers = { location: "http://127.0.0.1:1/" };
+      let asked = 0;
+      await using server = Bun.serve({
+        port: 0,
+        hostname: "127.0.0.1",
+        fetch: () => {
+          asked++;
+          return new Response("whatever", { status, headers });
+        },
+      });
+      await new TrackerClient(systemClock, `http://127.0.0.1:${server.port}`).ping();
+      expect(asked).toBe(1);
+    }
+    for (const url of ["http://127.0.0.1:1"]) {
+      const error = await failureOf(new TrackerClient(systemClock, url).ping());
+      expect(error).toBeInstanceOf(TrackerError);
+      expect(error).toMatchObject({ code: "unreachable" });
+    }
+  });
+
+  test("ping ends with the signal's reason", async () => {
+    const reason = new Error("stopped");
+    const ping = new TrackerClient(systemClock, "http://127.0.0.1:1").ping(
+      AbortSignal.abort(reason),
+    );
+    expect(await failureOf(ping)).toBe(reason);
+  });
+});
