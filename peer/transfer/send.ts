@@ -62,17 +62,17 @@ class BlockReader {
     const { run, offset, length } = block;
     if (this.#refused?.first === run.first && offset > 0) return new Uint8Array(0);
     const head = encodeDataHead({ type: "data", first: run.first, offset }, length);
-    const frame = this.#buffer(head.length + length);
-    frame.set(head);
+    const frame = this.#buffer(PAYLOAD_AT + length);
+    frame.set(head, PAYLOAD_AT - head.length);
     try {
       const start = this.#geometry.runRange(run).offset + offset;
-      await this.#port.source().read(start, frame.subarray(head.length));
+      await this.#port.source().read(start, frame.subarray(PAYLOAD_AT));
     } catch (cause) {
       return this.#refuse(run, cause);
     }
     this.#refused = undefined;
     if (block.isLast) this.#port.onServed(run, offset + length);
-    return frame;
+    return frame.subarray(PAYLOAD_AT - head.length);
   }
 
   #refuse(run: PartRun, cause: unknown): Uint8Array {
@@ -94,5 +94,6 @@ class BlockReader {
   }
 }
 
-/** A data frame's head is far below 64 bytes. */
-const FRAME_BYTES_MAX = PAYLOAD_BYTES_MAX + 64;
+/** Where a frame's payload begins in its buffer, its head right before it. */
+const PAYLOAD_AT = 4096;
+const FRAME_BYTES_MAX = PAYLOAD_BYTES_MAX + PAYLOAD_AT;
