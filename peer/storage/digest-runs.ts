@@ -86,7 +86,7 @@ function* toJobs(
         first: geometry.partAt(run, at),
         count: Math.min(partsPerJob, run.count - at),
       };
-      yield { fd, algorithm, fileBytes, partBytes, run: piece };
+      yield { source: { type: "file", fd }, algorithm, fileBytes, partBytes, run: piece };
     }
   }
 }

@@ -21,7 +21,7 @@ export interface DiskFile {
   /** @returns bytes read, 0 at the end of the file; may be fewer than asked for */
   read(into: Uint8Array, offset: number): Promise<number>;
   /** @returns bytes written; may be fewer than given, without any error */
-  write(chunks: readonly Uint8Array[], offset: number): Promise<number>;
+  write(bytes: Uint8Array, offset: number): Promise<number>;
   /** A write of a few bytes that is done when it returns: cheaper than a round trip through a thread. */
   writeNow(bytes: Uint8Array, offset: number): void;
   /** @param bytes the new size; what is added reads as zeros and takes no space */

@@ -1,10 +1,9 @@
 import { availableParallelism } from "node:os";
-import { StorageError } from "../errors.ts";
-import { toStorageError } from "./disk-error.ts";
-import type { HashAnswer, HashJob } from "./hash-job.ts";
+import type { HashJob } from "./hash-job.ts";
+import { HashThread } from "./hash-thread.ts";
 
-/** Hashing on all cores: threads that each read and hash a piece of the file after the other. For files that are there
- * already; while data arrives there is no core to spare (ARCHITECTURE.md, "One thread hashes what arrives"). */
+/** Hashing on all cores: threads that each read and hash a piece of a file after the other. For files that are there
+ * already; what arrives is hashed by `PartVerifier`. */
 
 /** More would wait for the disk, and for memory's bandwidth. */
 const THREADS_MAX = 4;
@@ -48,38 +47,3 @@ async function work(
     onDone(job.value, digests);
   }
 }
-
-class HashThread {
-  readonly #worker = new Worker(WORKER_URL);
-  #waiting: PromiseWithResolvers<HashAnswer> | undefined;
-
-  constructor() {
-    this.#worker.onmessage = ({ data }: MessageEvent<HashAnswer>) => this.#waiting?.resolve(data);
-    this.#worker.onerror = ({ message }) => {
-      this.#waiting?.reject(
-        new StorageError("io", `Cannot hash: a hashing thread died: ${message}`),
-      );
-    };
-  }
-
-  async hash(job: HashJob): Promise<Uint8Array> {
-    this.#waiting = Promise.withResolvers<HashAnswer>();
-    this.#worker.postMessage(job);
-    const answer = await this.#waiting.promise;
-    if (answer.type === "digests") return answer.digests;
-    throw toStorageError(
-      Object.assign(new Error(answer.message), { code: answer.code }),
-      "Cannot hash",
-    );
-  }
-
-  stop(): void {
-    this.#worker.terminate();
-  }
-}
-
-/** Inside an executable all code stands in one file at the root, and the thread's file below it as in the sources. */
-const WORKER_URL = new URL(
-  import.meta.url.includes("/$bunfs/") ? "./storage/hash-worker.ts" : "./hash-worker.ts",
-  import.meta.url,
-).href;

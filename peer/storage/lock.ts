@@ -126,7 +126,7 @@ function createLock(disk: Disk, path: string): Lock {
 async function writePid(disk: Disk, path: string): Promise<void> {
   const file = await disk.open(pidPath(path), "replace");
   try {
-    await writeFully(file, [new TextEncoder().encode(String(process.pid))], 0);
+    await writeFully(file, new TextEncoder().encode(String(process.pid)), 0);
   } finally {
     await file.close();
   }

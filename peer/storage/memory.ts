@@ -35,18 +35,13 @@ export class MemoryStore implements PartStore {
     into.set(this.#content.subarray(offset, offset + into.length));
   }
 
-  async write({ run, chunks }: VerifiedRun): Promise<void> {
+  async write({ run, bytes }: VerifiedRun): Promise<void> {
     if (this.#state !== "open") {
       throw new StorageError("io", `Cannot write memory: it is ${this.#state}`);
     }
     const { offset, length } = this.#geometry.runRange(run);
-    const given = chunks.reduce((bytes, chunk) => bytes + chunk.length, 0);
-    assert(given === length, "A run's chunks are together exactly its bytes");
-    let at = offset;
-    for (const chunk of chunks) {
-      this.#content.set(chunk, at);
-      at += chunk.length;
-    }
+    assert(bytes.length === length, "A run comes with exactly its bytes");
+    this.#content.set(bytes, offset);
     for (const part of this.#geometry.partsOf(run)) this.#written.set(part);
   }
 

@@ -1,4 +1,5 @@
 import type { PartRun } from "../../protocol/geometry.ts";
+import { InFlight } from "../in-flight.ts";
 import type { VerifiedRun } from "./store.ts";
 
 /** Writes of one connection that may be under way at once: enough to overlap them, few enough to hold the remote back
@@ -9,32 +10,20 @@ const WRITES_IN_FLIGHT_MAX = 4;
  * @param onWritten called after each run whose write resolved
  * @returns one connection's stream into a store; it pends while its writes are behind, and errors with the first of them
  * that fails */
-export function createPartSink(
-  write: (verified: VerifiedRun) => Promise<void>,
+export function createPartSink<Verified extends VerifiedRun>(
+  write: (verified: Verified) => Promise<void>,
   onWritten: ((run: PartRun) => void) | undefined,
-): WritableStream<VerifiedRun> {
-  const inFlight = new Set<Promise<void>>();
-  const failures: unknown[] = [];
-  return new WritableStream<VerifiedRun>(
+): WritableStream<Verified> {
+  let controller: WritableStreamDefaultController | undefined;
+  const writes = new InFlight(WRITES_IN_FLIGHT_MAX, (cause) => controller?.error(cause));
+  return new WritableStream<Verified>(
     {
-      async write(verified, controller) {
-        const done = write(verified).then(() => onWritten?.(verified.run));
-        const settled = done.catch((cause) => {
-          failures.push(cause);
-          controller.error(cause);
-        });
-        const tracked = settled.finally(() => inFlight.delete(tracked));
-        inFlight.add(tracked);
-        if (inFlight.size >= WRITES_IN_FLIGHT_MAX) await Promise.race(inFlight);
+      start(given) {
+        controller = given;
       },
-      async close() {
-        await Promise.all(inFlight);
-        // An error that comes while the stream closes does not stop it from closing: only throwing does.
-        if (failures.length > 0) throw failures[0];
-      },
-      async abort() {
-        await Promise.all(inFlight);
-      },
+      write: (verified) => writes.add(write(verified).then(() => onWritten?.(verified.run))),
+      close: () => writes.finish(),
+      abort: () => writes.settle(),
     },
     { highWaterMark: 1 },
   );

@@ -39,7 +39,7 @@ export async function writeAtomic(
 ): Promise<void> {
   const file = await disk.open(temporary, "replace");
   try {
-    await writeFully(file, [bytes], 0);
+    await writeFully(file, bytes, 0);
     await file.datasync();
   } finally {
     await file.close();
@@ -50,30 +50,6 @@ export async function writeAtomic(
 
 /** Writes all the bytes, however few each call takes.
  * @throws {StorageError} no_space, denied, io */
-export async function writeFully(
-  file: DiskFile,
-  chunks: readonly Uint8Array[],
-  offset: number,
-): Promise<void> {
-  let rest = chunks.filter((chunk) => chunk.length > 0);
-  let at = offset;
-  while (rest.length > 0) {
-    const written = await file.write(rest, at);
-    at += written;
-    rest = dropFront(rest, written);
-  }
-}
-
-function dropFront(chunks: readonly Uint8Array[], bytes: number): Uint8Array[] {
-  let dropped = bytes;
-  let whole = 0;
-  for (const chunk of chunks) {
-    if (chunk.length > dropped) break;
-    dropped -= chunk.length;
-    whole++;
-  }
-  const rest = chunks.slice(whole);
-  const [first] = rest;
-  if (first !== undefined && dropped > 0) rest[0] = first.subarray(dropped);
-  return rest;
+export async function writeFully(file: DiskFile, bytes: Uint8Array, offset: number): Promise<void> {
+  for (let at = 0; at < bytes.length; ) at += await file.write(bytes.subarray(at), offset + at);
 }

@@ -97,17 +97,16 @@ export class SparseFile implements PartStore, AsyncDisposable {
     }
   }
 
-  async #write({ run, chunks }: VerifiedRun): Promise<void> {
+  async #write({ run, bytes }: VerifiedRun): Promise<void> {
     const { torrent, file, journal, committer, target } = this.#parts;
     if (this.#state !== "open") {
       throw new StorageError("io", `Cannot write ${target.workPath}: it is ${this.#state}`);
     }
     committer.throwIfFailed();
     const { offset, length } = torrent.geometry.runRange(run);
-    const given = chunks.reduce((bytes, chunk) => bytes + chunk.length, 0);
-    assert(given === length, "A run's chunks are together exactly its bytes");
+    assert(bytes.length === length, "A run comes with exactly its bytes");
     journal.intend(run);
-    await writeFully(file, chunks, offset);
+    await writeFully(file, bytes, offset);
     addRun(this.#proven, run.first, run.count);
     committer.wrote(run);
   }

@@ -14,11 +14,11 @@ export interface PartSource {
   close(): Promise<void>;
 }
 
-/** Parts in order, whose hashes were found right; the chunks belong to the store until its `write` settles. */
+/** Parts in order, whose hashes were found right; the bytes belong to the store until its `write` settles. */
 export interface VerifiedRun {
   readonly run: PartRun;
-  /** Together exactly the run's bytes, in order. */
-  readonly chunks: readonly Uint8Array[];
+  /** Exactly the run's. */
+  readonly bytes: Uint8Array;
 }
 
 export interface PublishOptions {

@@ -37,8 +37,6 @@ const FLAGS: Readonly<Record<OpenMode, number>> = {
 };
 const OWNER_FILE = 0o600;
 const OWNER_DIRECTORY = 0o700;
-/** The most buffers the system takes in one call. */
-const CHUNKS_PER_WRITE_MAX = 1024;
 /** What `link` answers where a file system has no links, or the two names are on different ones. */
 const LINKS_MISSING = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EXDEV", "EMLINK"]);
 
@@ -133,14 +131,9 @@ class SystemFile implements DiskFile {
     }
   }
 
-  async write(chunks: readonly Uint8Array[], offset: number): Promise<number> {
-    const [first] = chunks;
+  async write(bytes: Uint8Array, offset: number): Promise<number> {
     try {
-      if (chunks.length === 1 && first !== undefined) {
-        return (await this.#handle.write(first, 0, first.length, offset)).bytesWritten;
-      }
-      const some = chunks.slice(0, CHUNKS_PER_WRITE_MAX);
-      return (await this.#handle.writev(some, offset)).bytesWritten;
+      return (await this.#handle.write(bytes, 0, bytes.length, offset)).bytesWritten;
     } catch (cause) {
       throw toStorageError(cause, `Cannot write ${this.#path}`);
     }

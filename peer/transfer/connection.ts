@@ -5,11 +5,12 @@ import type { Clock } from "../clock.ts";
 import { createDeadline } from "../deadline.ts";
 import { LimitRateStream, type RateLimit } from "../net/rate-limit.ts";
 import type { SocketStreams } from "../net/socket.ts";
-import type { VerifiedRun } from "../storage/store.ts";
+import type { PartVerifier } from "../storage/part-verifier.ts";
 import type { ConnectionId } from "../swarm/messages.ts";
 import type { Greeted } from "./greet.ts";
 import type { Outbox } from "./outbox.ts";
-import { FrameStream, type ReceivePort, RunStream, VerifyStream } from "./receive.ts";
+import { HeldBuffers, type PartBuffers } from "./part-buffers.ts";
+import { FrameStream, type HeldRun, type ReceivePort, RunStream, VerifyStream } from "./receive.ts";
 import { ReadBlockStream, type SendPort } from "./send.ts";
 
 /** What a connection needs besides its socket. */
@@ -20,8 +21,12 @@ export interface ConnectionParts {
   readonly outbox: Outbox;
   readonly receive: ReceivePort;
   readonly send: SendPort;
+  /** What arriving runs are put together in. */
+  readonly buffers: PartBuffers;
+  /** Who hashes them. */
+  readonly verifier: PartVerifier;
   /** Where verified runs go. */
-  readonly sink: WritableStream<VerifiedRun>;
+  readonly sink: WritableStream<HeldRun>;
   readonly limitDown: RateLimit | undefined;
   readonly limitUp: RateLimit | undefined;
 }
@@ -43,7 +48,8 @@ export class Connection {
   /** Runs until the connection is over and nothing of it is under way any more, not even a write; never throws.
    * @returns why, for people */
   async run(): Promise<string> {
-    const pipelines = [this.#receive(), this.#send()].map(outcome);
+    using buffers = new HeldBuffers(this.#parts.buffers);
+    const pipelines = [this.#receive(buffers), this.#send()].map(outcome);
     const ended = await Promise.race(pipelines);
     if (this.#closeReason !== undefined) await this.#flush();
     this.abort(ended);
@@ -86,8 +92,8 @@ export class Connection {
   }
 
   /** Socket to file. */
-  #receive(): Promise<void> {
-    const { torrent, greeted, receive, sink, limitDown } = this.#parts;
+  #receive(buffers: HeldBuffers): Promise<void> {
+    const { torrent, greeted, receive, sink, verifier, limitDown } = this.#parts;
     const { signal } = this.#stop;
     const { readable } = this.#socket;
     const limited =
@@ -96,8 +102,8 @@ export class Connection {
         : readable.pipeThrough(new LimitRateStream(limitDown, signal));
     return limited
       .pipeThrough(new FrameStream(greeted.decoder, greeted.firstItems))
-      .pipeThrough(new RunStream(torrent.geometry, receive))
-      .pipeThrough(new VerifyStream(torrent, receive))
+      .pipeThrough(new RunStream(torrent.geometry, receive, { buffers, signal }))
+      .pipeThrough(new VerifyStream(torrent, receive, verifier))
       .pipeTo(sink, { signal });
   }
 

@@ -6,9 +6,10 @@ import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
 import type { RateLimit } from "../net/rate-limit.ts";
 
+import type { PartVerifier } from "../storage/part-verifier.ts";
 import type { ConnectionId } from "../swarm/messages.ts";
 import type { Greeted } from "./greet.ts";
-import type { Reclaimer } from "./reclaim.ts";
+import type { PartBuffers } from "./part-buffers.ts";
 
 /** Who is dialled for, as the dialler sees it. */
 export interface Dialled {
@@ -32,7 +33,10 @@ export interface NodeContext {
   readonly peersMax: number;
   readonly limitDown: RateLimit | undefined;
   readonly limitUp: RateLimit | undefined;
-  readonly reclaimer: Reclaimer;
+  /** What arriving runs of all swarms are put together in. */
+  readonly buffers: PartBuffers;
+  /** Who hashes them. */
+  readonly verifier: PartVerifier;
   nextConnectionId(): ConnectionId;
   /** How a tracker is told who and where we are. */
   announced(): {

@@ -3,6 +3,7 @@ import { formatAddress } from "../../protocol/address.ts";
 import type { Crypto } from "../../protocol/crypto.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import { PEER_ID_BYTES, type SwarmHash, toPeerId, toSwarmHashBytes } from "../../protocol/ids.ts";
+import { IN_FLIGHT_BYTES_MAX } from "../../protocol/limits.ts";
 import { Handshake, type LocalIdentity, type TransportMode } from "../../protocol/session.ts";
 import type { Clock, Random } from "../clock.ts";
 import { createDeadline } from "../deadline.ts";
@@ -13,9 +14,10 @@ import { dial } from "../net/dial.ts";
 import { type Listener, listen } from "../net/listen.ts";
 import { RateLimit } from "../net/rate-limit.ts";
 import type { SocketStreams } from "../net/socket.ts";
+import { PartVerifier } from "../storage/part-verifier.ts";
 import { type GreetOptions, greet } from "./greet.ts";
 import type { Dialled, NodeContext } from "./node-context.ts";
-import { Reclaimer } from "./reclaim.ts";
+import { PartBuffers } from "./part-buffers.ts";
 import { Swarm, type SwarmOptions } from "./swarm.ts";
 
 /** What a node runs on. */
@@ -49,6 +51,8 @@ export class Node implements AsyncDisposable {
   readonly #peerId: Uint8Array;
   readonly #swarms = new Map<SwarmHash, Swarm>();
   readonly #stop = new AbortController();
+  readonly #buffers = new PartBuffers(IN_FLIGHT_BYTES_MAX);
+  readonly #verifier = new PartVerifier(this.#buffers.memory);
   readonly #greeting = new Set<Promise<void>>();
   readonly #context: NodeContext;
   #connectionCount = 0;
@@ -97,6 +101,7 @@ export class Node implements AsyncDisposable {
     this.#stop.abort();
     await Promise.all([...this.#swarms.values()].map((swarm) => this.leave(swarm, "stopping")));
     await Promise.all(this.#greeting);
+    this.#verifier[Symbol.dispose]();
   }
 
   #createContext(): NodeContext {
@@ -119,7 +124,8 @@ export class Node implements AsyncDisposable {
       peerId: toPeerId(this.#peerId),
       limitDown: createLimit(limitDownBytesPerSecond),
       limitUp: createLimit(limitUpBytesPerSecond),
-      reclaimer: new Reclaimer(() => Bun.gc(true)),
+      buffers: this.#buffers,
+      verifier: this.#verifier,
       nextConnectionId: () => ++this.#connectionCount,
       announced: () => ({
         listening_host: (announce ?? address).host,

@@ -1,4 +1,4 @@
-import { type Address, formatAddress } from "../../protocol/address.ts";
+import type { Address } from "../../protocol/address.ts";
 import type { Bitfield } from "../../protocol/bitfield.ts";
 import type { PartIndex } from "../../protocol/geometry.ts";
 import { PAYLOAD_BYTES_MAX } from "../../protocol/limits.ts";
@@ -8,7 +8,7 @@ import { IntegrityError } from "../errors.ts";
 import type { EmitEvent } from "../events.ts";
 
 import { createPartSink } from "../storage/part-sink.ts";
-import type { PartSource, PartStore, VerifiedRun } from "../storage/store.ts";
+import type { PartSource, PartStore } from "../storage/store.ts";
 import { Engine, TICK_MS } from "../swarm/engine.ts";
 import type {
   ConnectionId,
@@ -25,7 +25,8 @@ import type { Greeted } from "./greet.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { Dialled, NodeContext } from "./node-context.ts";
 import { Outbox } from "./outbox.ts";
-import type { ReceivePort } from "./receive.ts";
+import type { HeldRun, ReceivePort } from "./receive.ts";
+import { reportPeer } from "./report-peer.ts";
 import type { SendPort } from "./send.ts";
 
 /** What a swarm is about, on this peer. */
@@ -128,7 +129,9 @@ export class Swarm implements Dialled {
       outbox,
       receive: this.#receivePort(id),
       send: this.#sendPort(id),
-      sink: createPartSink((verified) => this.#settle(id, verified), undefined),
+      buffers: this.#context.buffers,
+      verifier: this.#context.verifier,
+      sink: createPartSink((held: HeldRun) => this.#settle(id, held), undefined),
       limitDown,
       limitUp,
     });
@@ -189,19 +192,19 @@ export class Swarm implements Dialled {
 
   /** A verified run reaches the store. Only from here on it counts as received: what a broken pipeline loses before is
    * still owed by the connection, and asked of another. */
-  async #settle(connection: ConnectionId, verified: VerifiedRun): Promise<void> {
-    const { run } = verified;
+  async #settle(connection: ConnectionId, held: HeldRun): Promise<void> {
+    const { run } = held;
     const isWanted = this.#engine.isWanted(run);
     this.#dispatch({ type: "verified", connection, run });
-    if (!isWanted || this.#options.store === undefined) return;
     try {
-      await this.#options.store.write(verified);
+      if (isWanted) await this.#options.store?.write(held);
     } catch (cause) {
       this.#fail(cause);
       throw cause;
+    } finally {
+      held.release();
     }
-    this.#context.reclaimer.onReleased(this.torrent.geometry.runRange(run).length);
-    this.#dispatch({ type: "written", run });
+    if (isWanted) this.#dispatch({ type: "written", run });
   }
 
   async #runConnection(id: ConnectionId, connection: Connection): Promise<void> {
@@ -228,7 +231,7 @@ export class Swarm implements Dialled {
           this.#track(this.#context.dial(this, effect.address, this.#stop.signal));
         return;
       case "report":
-        this.#report(effect);
+        reportPeer(effect, this.#context.log, this.#options.emit);
         return;
       case "complete":
         this.#complete.resolve();
@@ -269,19 +272,6 @@ export class Swarm implements Dialled {
       default:
         effect satisfies never;
     }
-  }
-
-  #report({ event, address, reason }: Extract<SwarmEffect, { readonly type: "report" }>): void {
-    const peer = formatAddress(address);
-    const fields = reason === undefined ? { peer } : { peer, reason };
-    if (event === "banned") this.#context.log.warn("A peer was banned", fields);
-    else this.#context.log.debug(`A peer ${event}`, fields);
-    this.#options.emit?.({
-      type: "peer",
-      event,
-      address: peer,
-      ...(reason === undefined ? {} : { reason }),
-    });
   }
 
   #fail(cause: unknown): void {

@@ -10,8 +10,8 @@ import { MIB, World } from "../support/world.ts";
 const TEST_MS = 120_000;
 const isLinux = process.platform === "linux";
 
-/** Resident at its peak, the runtime's own 50 MiB included: 100 to 131 MiB were measured. */
-const PEAK_MIB_MAX = 192;
+/** Resident at its peak, the runtime's own 50 MiB included: 92 to 107 MiB were measured. */
+const PEAK_MIB_MAX = 128;
 const FILE_BYTES = 256 * MIB;
 
 /** Calls that move bytes, for each MiB received: 6 to 7 were measured. A socket gives 64 KiB or more at once. */

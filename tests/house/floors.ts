@@ -27,9 +27,16 @@ export const FLOORS: readonly Floor[] = [
 
   {
     name: "peer base",
-    paths: ["clock", "deadline", "errors", "event-schemas", "events", "printable", "result"].map(
-      (name) => `peer/${name}.ts`,
-    ),
+    paths: [
+      "clock",
+      "deadline",
+      "errors",
+      "event-schemas",
+      "events",
+      "in-flight",
+      "printable",
+      "result",
+    ].map((name) => `peer/${name}.ts`),
     below: ["protocol"],
     packages: ["@sinclair/typebox"],
   },

@@ -108,9 +108,8 @@ export class ModelDisk implements Disk {
         into.set(bytes);
         return bytes.length;
       },
-      write: async (chunks, offset) => {
-        const bytes = new Uint8Array(Buffer.concat(chunks));
-        this.#change(inode, { type: "write", offset, bytes });
+      write: async (bytes, offset) => {
+        this.#change(inode, { type: "write", offset, bytes: bytes.slice() });
         return bytes.length;
       },
       writeNow: (bytes, offset) =>

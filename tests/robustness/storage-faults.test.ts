@@ -159,7 +159,7 @@ describe("RES-6", () => {
     await using store = await open(dir.path, from, { target, journalDir, disk: hopeful });
     let [kept, code] = [0, "no failure"];
     for (; kept < 30 && code === "no failure"; kept++) {
-      code = await codeOf(store.write(runOf(from, kept, 1, 7)));
+      code = await codeOf(store.write(runOf(from, kept)));
     }
     kept--;
     expect([code, kept > 10 && kept < 25]).toEqual(["no_space", true]);
@@ -210,7 +210,7 @@ class OrderChecker {
       this.#beingSynced = this.#written;
       this.#written = new Set();
     }
-    if (call.op === "write" && call.path.endsWith(".bitmap.tmp")) this.#look(call.chunks?.[0]);
+    if (call.op === "write" && call.path.endsWith(".bitmap.tmp")) this.#look(call.bytes);
   }
 
   after(call: DiskCall): void {

@@ -32,7 +32,7 @@ missing.sort(() => random.below(3) - 1);
 
 async function writeSome(): Promise<void> {
   for (let part = missing.pop(); part !== undefined; part = missing.pop()) {
-    await store.write(runOf(from, part, 1, 2));
+    await store.write(runOf(from, part));
     say(`wrote ${part}`);
     if (random.below(8) === 0) await store.commit();
   }

@@ -59,8 +59,8 @@ export async function seed(
   const source = options.store ?? new MemoryStore(torrent.geometry);
   for (const part of torrent.geometry.parts()) {
     const { offset, length } = torrent.geometry.partRange(part);
-    const chunks = [content.subarray(offset, offset + length)];
-    await source.write({ run: { first: part, count: 1 }, chunks });
+    const bytes = content.subarray(offset, offset + length);
+    await source.write({ run: { first: part, count: 1 }, bytes });
   }
   const have = Bitfield.full(torrent.geometry.partCount);
   return begin(node.join({ torrent, have, source, ...common(options) }), options);

@@ -42,7 +42,7 @@ function withoutThreads(file: DiskFile): DiskFile {
 function bound(file: DiskFile): Omit<DiskFile, "fd"> {
   return {
     read: (into, offset) => file.read(into, offset),
-    write: (chunks, offset) => file.write(chunks, offset),
+    write: (bytes, offset) => file.write(bytes, offset),
     writeNow: (bytes, offset) => file.writeNow(bytes, offset),
     truncate: (bytes) => file.truncate(bytes),
     datasync: () => file.datasync(),

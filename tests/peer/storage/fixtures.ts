@@ -83,15 +83,11 @@ export async function tempDir(
   };
 }
 
-/** @returns the run of parts with its bytes, cut into `pieces` chunks */
-export function runOf(from: Sample, first: number, count = 1, pieces = 1): VerifiedRun {
+/** @returns the run of parts with its bytes */
+export function runOf(from: Sample, first: number, count = 1): VerifiedRun {
   const run = toRun(from.torrent, first, count);
   const { offset, length } = from.torrent.geometry.runRange(run);
-  const bytes = from.content.subarray(offset, offset + length);
-  const size = Math.ceil(length / pieces);
-  const chunks: Uint8Array[] = [];
-  for (let at = 0; at < length; at += size) chunks.push(bytes.subarray(at, at + size));
-  return { run, chunks };
+  return { run, bytes: from.content.subarray(offset, offset + length) };
 }
 
 export function toRun(torrent: Torrent, first: number, count: number): PartRun {

@@ -8,7 +8,7 @@ export interface DiskCall {
   readonly to?: string;
   /** Of `write` and `writeNow`. */
   readonly offset?: number;
-  readonly chunks?: readonly Uint8Array[];
+  readonly bytes?: Uint8Array;
   readonly mode?: OpenMode;
 }
 
@@ -55,10 +55,10 @@ function spyFile(
 ): DiskFile {
   return {
     read: (into, offset) => through({ op: "read", path, offset }, () => below.read(into, offset)),
-    write: (chunks, offset) =>
-      through({ op: "write", path, chunks, offset }, () => below.write(chunks, offset)),
+    write: (bytes, offset) =>
+      through({ op: "write", path, bytes, offset }, () => below.write(bytes, offset)),
     writeNow(bytes, offset) {
-      const call: DiskCall = { op: "writeNow", path, chunks: [bytes], offset };
+      const call: DiskCall = { op: "writeNow", path, bytes, offset };
       watch.before?.(call);
       below.writeNow(bytes, offset);
       watch.after?.(call);

@@ -3,10 +3,13 @@ import { systemClock } from "../../../peer/clock.ts";
 import { RateLimit } from "../../../peer/net/rate-limit.ts";
 import { MemoryStore } from "../../../peer/storage/memory.ts";
 import { createPartSink } from "../../../peer/storage/part-sink.ts";
+import { PartVerifier } from "../../../peer/storage/part-verifier.ts";
 import type { VerifiedRun } from "../../../peer/storage/store.ts";
 import { Connection } from "../../../peer/transfer/connection.ts";
 import type { Greeted } from "../../../peer/transfer/greet.ts";
 import { Outbox } from "../../../peer/transfer/outbox.ts";
+import { PartBuffers } from "../../../peer/transfer/part-buffers.ts";
+import type { HeldRun } from "../../../peer/transfer/receive.ts";
 import { FrameDecoder } from "../../../protocol/frame.ts";
 import type { PartIndex, PartRun } from "../../../protocol/geometry.ts";
 import { toPeerId } from "../../../protocol/ids.ts";
@@ -26,7 +29,7 @@ const { geometry } = TORRENT;
 
 interface EndOptions {
   readonly content?: Uint8Array;
-  readonly sink?: WritableStream<VerifiedRun>;
+  readonly sink?: WritableStream<HeldRun>;
   readonly limitUp?: number;
   readonly limitDown?: number;
 }
@@ -36,6 +39,7 @@ class End {
   readonly connection: Connection;
   readonly outbox: Outbox;
   readonly heard: ControlMessage[] = [];
+  /** Copies: a run's memory is another's when it was written. */
   readonly runs: VerifiedRun[] = [];
   readonly bad: PartIndex[] = [];
   readonly served: number[] = [];
@@ -53,9 +57,11 @@ class End {
       blockBytes: limitUp?.pieceBytes ?? 2 ** 20,
       runBytes: (run) => geometry.runRange(run).length,
     });
-    const sink = createPartSink(async (verified) => {
-      this.runs.push(verified);
+    const sink = createPartSink(async ({ run, bytes, release }: HeldRun) => {
+      this.runs.push({ run, bytes: bytes.slice() });
+      release();
     }, undefined);
+    const buffers = new PartBuffers(8 * PART_BYTES);
     this.connection = new Connection(systemClock, socket, {
       id: 1,
       torrent: TORRENT,
@@ -75,6 +81,8 @@ class End {
         onServed: (run) => void this.served.push(run.first),
         onUnreadable: () => undefined,
       },
+      buffers,
+      verifier: new PartVerifier(buffers.memory, 0),
       sink: options.sink ?? sink,
       limitDown: limitOf(options.limitDown),
       limitUp,
@@ -133,7 +141,7 @@ describe("Connection", () => {
         () => end.runs.length,
         (count) => count === runs.length,
       );
-      expect(Buffer.compare(concat(end.runs.flatMap(({ chunks }) => chunks)), CONTENT)).toBe(0);
+      expect(Buffer.compare(concat(end.runs.map(({ bytes }) => bytes)), CONTENT)).toBe(0);
       expect(end.served).toHaveLength(runs.length);
     }
     expect(far.heard.map(({ type }) => type)).toEqual(["bitmap", "ping"]);
@@ -229,9 +237,10 @@ describe("Connection", () => {
   test("a sink that is stuck holds the remote's sending back, through the whole chain", async () => {
     const stuck = Promise.withResolvers<void>();
     let taken = 0;
-    const sink = createPartSink(async () => {
+    const sink = createPartSink(async ({ release }: HeldRun) => {
       taken++;
       await stuck.promise;
+      release();
     }, undefined);
     await using ends = await connectEnds({ sink });
     const { near, far } = ends;
@@ -260,7 +269,7 @@ describe("Connection", () => {
   test("run ends only when nothing of the connection runs any more", async () => {
     const disk = Promise.withResolvers<void>();
     const finished: number[] = [];
-    const sink = createPartSink(async ({ run }) => {
+    const sink = createPartSink(async ({ run }: HeldRun) => {
       await disk.promise;
       finished.push(run.first);
     }, undefined);

@@ -1,8 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { IntegrityError } from "../../../peer/errors.ts";
+import { PartVerifier } from "../../../peer/storage/part-verifier.ts";
+import type { VerifiedRun } from "../../../peer/storage/store.ts";
+import { HeldBuffers, type PartBuffer, PartBuffers } from "../../../peer/transfer/part-buffers.ts";
 import {
   type ArrivedRun,
   FrameStream,
+  type HeldRun,
   type ReceivePort,
   RunStream,
   VerifyStream,
@@ -79,21 +83,46 @@ class Port implements ReceivePort {
   }
 }
 
+/** The memory of one test's connection. */
+function memory(bytes = 64 * PART_BYTES) {
+  const shared = new PartBuffers(bytes);
+  const buffers = new HeldBuffers(shared);
+  const verifier = new PartVerifier(shared.memory, 0);
+  return { shared, buffers, verifier, signal: new AbortController().signal };
+}
+
 /** The whole incoming side, fed by hand. */
-function receive(port: ReceivePort, chunks: Iterable<Uint8Array>) {
-  const source = sourceOf(chunks);
+function receive(port: ReceivePort, chunks: Iterable<Uint8Array>, given = memory()) {
+  // As a socket gives them: each its own, to be let go by whoever has used it.
+  const source = sourceOf(owned(chunks));
   const runs = source.readable
     .pipeThrough(new FrameStream(new FrameDecoder(), []))
-    .pipeThrough(new RunStream(geometry, port))
-    .pipeThrough(new VerifyStream(TORRENT, port));
+    .pipeThrough(new RunStream(geometry, port, given))
+    .pipeThrough(new VerifyStream(TORRENT, port, given.verifier));
   return { source, runs };
+}
+
+function* owned(chunks: Iterable<Uint8Array>): Generator<Uint8Array> {
+  for (const chunk of chunks) yield chunk.slice();
+}
+
+/** Collects runs as a store would write them: copied, then given back. */
+function store() {
+  const items: VerifiedRun[] = [];
+  const writable = new WritableStream<HeldRun>({
+    write({ run, bytes, release }) {
+      items.push({ run, bytes: bytes.slice() });
+      release();
+    },
+  });
+  return { writable, items };
 }
 
 async function receiveAll(
   port: ReceivePort,
   ...frames: readonly Uint8Array[]
-): Promise<ArrivedRun[]> {
-  const { writable, items } = collector<ArrivedRun>();
+): Promise<VerifiedRun[]> {
+  const { writable, items } = store();
   await receive(port, [BITMAP, ...frames]).runs.pipeTo(writable);
   return items;
 }
@@ -116,10 +145,10 @@ describe("RunStream", () => {
     const wire = concat([BITMAP, ...ranges.flatMap((range, at) => framesOf(range, 1000 + at))]);
     for (let seed = 0; seed < 20; seed++) {
       const port = new Port(...ranges);
-      const { writable, items } = collector<ArrivedRun>();
+      const { writable, items } = store();
       await receive(port, cut(wire, seed)).runs.pipeTo(writable);
       expect(items.map((item) => item.run)).toEqual(ranges);
-      for (const item of items) expect(concat(item.chunks)).toEqual(bytesOf(item.run));
+      for (const item of items) expect(item.bytes).toEqual(bytesOf(item.run));
       for (const range of ranges) expect(port.arrived.get(range.first)).toBe(bytesOf(range).length);
     }
   });
@@ -200,28 +229,65 @@ describe("RunStream", () => {
       ...framesOf(run(0), 777),
     );
     expect(items.map((item) => Number(item.run.first))).toEqual([5, 0]);
-    for (const item of items) expect(concat(item.chunks)).toEqual(bytesOf(item.run));
+    for (const item of items) expect(item.bytes).toEqual(bytesOf(item.run));
   });
 
   test("RunStream refuses a greeting, and anything before the bitmap", async () => {
     const proof = encodeMessage({ type: "proof", mac: new Uint8Array(32) });
     expect(await failureCode(receiveAll(new Port(), proof))).toBe("bad_order");
     const early = receive(new Port(), [encodeMessage({ type: "ping", id: 1 })]);
-    expect(await failureCode(early.runs.pipeTo(collector<ArrivedRun>().writable))).toBe(
-      "bad_order",
-    );
+    expect(await failureCode(early.runs.pipeTo(store().writable))).toBe("bad_order");
   });
 
-  test("SRV-1: RunStream holds no more memory for bytes that drip than for those that flow", async () => {
+  test("SRV-1: RunStream holds as much memory for bytes that drip as for those that flow", async () => {
     const range = run(0, 20);
+    const given = memory(20 * PART_BYTES);
     const wire = concat([BITMAP, ...framesOf(range)]);
     const drops = Array.from({ length: wire.length }, (_, at) => wire.subarray(at, at + 1));
-    const { writable, items } = collector<ArrivedRun>();
-    await receive(new Port(range), drops).runs.pipeTo(writable);
-    expect(concat(items[0]?.chunks ?? [])).toEqual(bytesOf(range));
-    expect(items[0]?.chunks.length).toBeLessThan(200);
+    const { writable, items } = store();
+    await receive(new Port(range), drops, given).runs.pipeTo(writable);
+    expect(items[0]?.bytes).toEqual(bytesOf(range));
+    expect(given.shared.usedBytes).toBe(0);
+  });
+
+  test("RunStream waits for memory that others have, and goes on when they give it back", async () => {
+    const given = memory(2 * PART_BYTES);
+    const others = given.shared.tryTake(2 * PART_BYTES);
+    const ranges = [run(0), run(1), run(2)];
+    const port = new Port(...ranges);
+    const { writable, items } = store();
+    const frames = [BITMAP, ...ranges.flatMap((range) => framesOf(range, PART_BYTES))];
+    const { source, runs } = receive(port, frames, given);
+    const done = runs.pipeTo(writable);
+    await eventually(source.pulled, (pulled) => pulled >= 2);
+    expect(port.arrived.size).toBe(0);
+    others?.release();
+    await done;
+    expect(items.map((item) => Number(item.run.first))).toEqual([0, 1, 2]);
+    expect(given.shared.usedBytes).toBe(0);
+  });
+
+  test("RunStream lets go of large chunks that it has used", async () => {
+    const range = run(0, 24);
+    const chunk = concat([BITMAP, ...framesOf(range)]);
+    const given = memory();
+    const { writable, items } = store();
+    await sourceOf([chunk])
+      .readable.pipeThrough(new FrameStream(new FrameDecoder(), []))
+      .pipeThrough(new RunStream(geometry, new Port(range), given))
+      .pipeThrough(new VerifyStream(TORRENT, new Port(range), given.verifier))
+      .pipeTo(writable);
+    expect(items[0]?.bytes).toEqual(CONTENT);
+    expect(chunk.length).toBe(0);
   });
 });
+
+function filled(shared: PartBuffers, bytes: Uint8Array): PartBuffer {
+  const buffer = shared.tryTake(bytes.length);
+  if (buffer === undefined) throw new Error("No memory");
+  buffer.bytes.set(bytes);
+  return buffer;
+}
 
 describe("VerifyStream", () => {
   test("VerifyStream names the first wrong part and passes nothing of its run on", async () => {
@@ -230,7 +296,7 @@ describe("VerifyStream", () => {
       const bytes = new Uint8Array(bytesOf(range));
       bytes[wrongAt] = (bytes[wrongAt] ?? 0) ^ 1;
       const port = new Port(range, run(0));
-      const { writable, items } = collector<ArrivedRun>();
+      const { writable, items } = store();
       const frames = [BITMAP, ...framesOf(run(0)), ...dataFrames(2, bytes), ...framesOf(run(0))];
       const failure = await failureOf(receive(port, frames).runs.pipeTo(writable));
       expect(failure).toBeInstanceOf(IntegrityError);
@@ -245,13 +311,51 @@ describe("VerifyStream", () => {
     const torrent = makeTorrent({ content: CONTENT, partBytes: PART_BYTES, algorithm: "sha1" });
     const port = new Port(run(0));
     const verify = async (bytes: Uint8Array) => {
-      const { writable, items } = collector<ArrivedRun>();
-      const arrived = sourceOf([{ run: run(0), chunks: [bytes] }]);
-      await arrived.readable.pipeThrough(new VerifyStream(torrent, port)).pipeTo(writable);
+      const { writable, items } = store();
+      const { shared, verifier } = memory();
+      const arrived = sourceOf([{ run: run(0), buffer: filled(shared, bytes) }]);
+      await arrived.readable
+        .pipeThrough(new VerifyStream(torrent, port, verifier))
+        .pipeTo(writable);
       return items.length;
     };
     expect(await verify(bytesOf(run(0)))).toBe(1);
     expect(await failureCode(verify(bytesOf(run(1))))).toBe("part_mismatch");
+  });
+
+  test("VerifyStream hashes several runs at once, few of them, and forgets those given back meanwhile", async () => {
+    const port = new Port();
+    const { shared } = memory();
+    const asked: PromiseWithResolvers<PartIndex | undefined>[] = [];
+    const verifier = new PartVerifier(shared.memory, 0);
+    verifier.firstBad = () => {
+      const verdict = Promise.withResolvers<PartIndex | undefined>();
+      asked.push(verdict);
+      return verdict.promise;
+    };
+    const runs = [...geometry.parts()].slice(0, 8).map((part) => run(part));
+    const arrived = runs.map((range) => ({ run: range, buffer: filled(shared, bytesOf(range)) }));
+    const { writable, items } = store();
+    const done = sourceOf(arrived)
+      .readable.pipeThrough(new VerifyStream(TORRENT, port, verifier))
+      .pipeTo(writable);
+    await eventually(
+      () => asked.length,
+      (count) => count === 4,
+    );
+    // Its connection ended: what stands in that memory by now is another's, and so is the blame.
+    arrived[0]?.buffer.release();
+    asked[0]?.resolve(runOf(geometry, 0).first);
+    for (let at = 1; at < runs.length; at++) {
+      await eventually(
+        () => asked[at],
+        (verdict) => verdict !== undefined,
+      );
+      asked[at]?.resolve(undefined);
+    }
+    await done;
+    expect(port.bad).toEqual([]);
+    expect(items.map((item) => Number(item.run.first)).sort()).toEqual([1, 2, 3, 4, 5, 6, 7]);
   });
 });
 
@@ -264,14 +368,14 @@ describe("FrameStream", () => {
     const { writable, items } = collector<ArrivedRun>();
     await sourceOf([wire.subarray(5000)])
       .readable.pipeThrough(new FrameStream(decoder, firstItems))
-      .pipeThrough(new RunStream(geometry, port))
+      .pipeThrough(new RunStream(geometry, port, memory()))
       .pipeTo(writable);
-    expect(concat(items[0]?.chunks ?? [])).toEqual(bytesOf(run(0)));
+    expect(Buffer.compare(items[0]?.buffer.bytes ?? Buffer.of(), bytesOf(run(0)))).toBe(0);
   });
 
   test("FrameStream passes the decoder's error on and cancels upward", async () => {
     const { source, runs } = receive(new Port(), [Uint8Array.from([255, 255, 255, 255]), BITMAP]);
-    const failure = await failureOf(runs.pipeTo(collector<ArrivedRun>().writable));
+    const failure = await failureOf(runs.pipeTo(store().writable));
     expect(failure).toBeInstanceOf(ProtocolError);
     expect(failure).toMatchObject({ code: "frame_too_large" });
     await eventually(source.cancelled, (reason) => reason !== undefined);
@@ -284,7 +388,7 @@ describe("FrameStream", () => {
       for (;;) for (const range of ranges) yield* framesOf(range, PART_BYTES);
     };
     const { source, runs } = receive(new Port(...ranges), endless());
-    const stuck = stuckSink<ArrivedRun>();
+    const stuck = stuckSink<HeldRun>();
     const stop = new AbortController();
     const piping = runs.pipeTo(stuck.writable, { signal: stop.signal });
     let before = -1;
@@ -296,9 +400,9 @@ describe("FrameStream", () => {
       },
       (isStill) => isStill,
     );
-    // One chunk in each of the three stages and the sink, and one between each two of them.
+    // One chunk in each of the three stages and the sink, one between each two of them, and what is hashed at once.
     expect(source.pulled()).toBeGreaterThan(1);
-    expect(source.pulled()).toBeLessThanOrEqual(9);
+    expect(source.pulled()).toBeLessThanOrEqual(13);
     stop.abort(new Error("enough"));
     stuck.release();
     expect(piping).rejects.toThrow("enough");

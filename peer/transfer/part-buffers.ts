@@ -1,0 +1,173 @@
+import { assert } from "../../protocol/errors.ts";
+
+/** Where a run's bytes are put together. */
+export interface PartBuffer {
+  /** Exactly as long as was asked for; what stands in it at first is left over from others. */
+  readonly bytes: Uint8Array;
+  /** False from `release` on: what stands in it then is another's. */
+  readonly isHeld: boolean;
+  /** Gives it back; from then on it is another's. Calling it twice does nothing. */
+  release(): void;
+}
+
+/** Memory that runs are put together in while they arrive, the same again and again.
+ *
+ * It never grows, and it makes no garbage: whoever finds no room waits, which holds the remotes back. It is shared, so
+ * that another thread can hash in it without a copy. The lowest free bytes are given first: the system has to back only
+ * as much as was ever in use at once. */
+export class PartBuffers {
+  readonly memory: SharedArrayBuffer;
+  /** Ascending, never touching each other. */
+  readonly #free: FreeRange[];
+  readonly #waiting: Waiter[] = [];
+
+  /** @param bytesMax no buffer can be larger */
+  constructor(bytesMax: number) {
+    this.memory = new SharedArrayBuffer(aligned(bytesMax));
+    this.#free = [{ offset: 0, length: this.memory.byteLength }];
+  }
+
+  /** Bytes given out now. */
+  get usedBytes(): number {
+    return this.#free.reduce((used, { length }) => used - length, this.memory.byteLength);
+  }
+
+  /** @param bytes at least 1
+   * @returns undefined when there is no room now, or others wait for some */
+  tryTake(bytes: number): PartBuffer | undefined {
+    return this.#waiting.length > 0 ? undefined : this.#take(bytes);
+  }
+
+  /** @param bytes at least 1
+   * @returns a buffer, as soon as those who came before have theirs and there is room
+   * @throws the signal's reason */
+  async take(bytes: number, signal: AbortSignal): Promise<PartBuffer> {
+    assert(bytes <= this.memory.byteLength, "A buffer fits the memory");
+    signal.throwIfAborted();
+    const given = Promise.withResolvers<PartBuffer>();
+    const waiter = { bytes, give: given.resolve };
+    const onAbort = () => {
+      this.#waiting.splice(this.#waiting.indexOf(waiter), 1);
+      given.reject(signal.reason);
+      this.#serveWaiting();
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
+    this.#waiting.push(waiter);
+    this.#serveWaiting();
+    try {
+      return await given.promise;
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  #take(bytes: number): PartBuffer | undefined {
+    const length = aligned(bytes);
+    const at = this.#free.findIndex((range) => range.length >= length);
+    const range = this.#free[at];
+    if (range === undefined) return undefined;
+    const { offset } = range;
+    if (range.length === length) this.#free.splice(at, 1);
+    else this.#free[at] = { offset: offset + length, length: range.length - length };
+    let isHeld = true;
+    return {
+      bytes: new Uint8Array(this.memory, offset, bytes),
+      get isHeld() {
+        return isHeld;
+      },
+      release: () => {
+        if (!isHeld) return;
+        isHeld = false;
+        this.#giveBack({ offset, length });
+        this.#serveWaiting();
+      },
+    };
+  }
+
+  #giveBack(range: FreeRange): void {
+    let at = this.#free.findIndex(({ offset }) => offset > range.offset);
+    if (at < 0) at = this.#free.length;
+    const [before, after] = [this.#free[at - 1], this.#free[at]];
+    const joinsBefore = before !== undefined && endOf(before) === range.offset;
+    const joinsAfter = after !== undefined && endOf(range) === after.offset;
+    const joined = {
+      offset: joinsBefore ? before.offset : range.offset,
+      length: range.length + (joinsBefore ? before.length : 0) + (joinsAfter ? after.length : 0),
+    };
+    const start = joinsBefore ? at - 1 : at;
+    this.#free.splice(start, (joinsBefore ? 1 : 0) + (joinsAfter ? 1 : 0), joined);
+  }
+
+  #serveWaiting(): void {
+    for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
+      const buffer = this.#take(next.bytes);
+      if (buffer === undefined) return;
+      this.#waiting.shift();
+      next.give(buffer);
+    }
+  }
+}
+
+/** The buffers of one connection: given back together when it is over, wherever in its pipeline a run was by then. */
+export class HeldBuffers implements Disposable {
+  readonly #buffers: PartBuffers;
+  readonly #held = new Set<PartBuffer>();
+  #isOver = false;
+
+  constructor(buffers: PartBuffers) {
+    this.#buffers = buffers;
+  }
+
+  /** @returns as PartBuffers.tryTake */
+  tryTake(bytes: number): PartBuffer | undefined {
+    const buffer = this.#buffers.tryTake(bytes);
+    return buffer === undefined ? undefined : this.#hold(buffer);
+  }
+
+  /** @returns as PartBuffers.take */
+  async take(bytes: number, signal: AbortSignal): Promise<PartBuffer> {
+    return this.#hold(await this.#buffers.take(bytes, signal));
+  }
+
+  #hold(buffer: PartBuffer): PartBuffer {
+    const held: PartBuffer = {
+      bytes: buffer.bytes,
+      get isHeld() {
+        return buffer.isHeld;
+      },
+      release: () => {
+        this.#held.delete(held);
+        buffer.release();
+      },
+    };
+    this.#held.add(held);
+    if (this.#isOver) held.release();
+    return held;
+  }
+
+  [Symbol.dispose](): void {
+    this.#isOver = true;
+    for (const buffer of [...this.#held]) buffer.release();
+  }
+}
+
+interface FreeRange {
+  readonly offset: number;
+  readonly length: number;
+}
+
+interface Waiter {
+  readonly bytes: number;
+  readonly give: (buffer: PartBuffer) => void;
+}
+
+/** No two buffers share a line of the processor's cache. */
+const ALIGN_BYTES = 64;
+
+function aligned(bytes: number): number {
+  return Math.ceil(bytes / ALIGN_BYTES) * ALIGN_BYTES;
+}
+
+function endOf(range: FreeRange): number {
+  return range.offset + range.length;
+}

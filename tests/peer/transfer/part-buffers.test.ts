@@ -1,0 +1,101 @@
+import { describe, expect, test } from "bun:test";
+import { HeldBuffers, type PartBuffer, PartBuffers } from "../../../peer/transfer/part-buffers.ts";
+import { failureOf } from "../../support/eventually.ts";
+import { Random } from "../../support/fixtures.ts";
+
+const NEVER = new AbortController().signal;
+
+function overlaps(left: PartBuffer, right: PartBuffer): boolean {
+  const [from, to] = [left, right].map(({ bytes }) => bytes.byteOffset) as [number, number];
+  return from < to + right.bytes.length && to < from + left.bytes.length;
+}
+
+describe("PartBuffers", () => {
+  test("PartBuffers never gives out a byte twice, and all of it again in the end, whatever the order", () => {
+    const random = new Random(3);
+    const buffers = new PartBuffers(100_000);
+    const held: PartBuffer[] = [];
+    for (let step = 0; step < 5000; step++) {
+      if (random.below(5) < 3) {
+        const bytes = 1 + random.below(2 ** random.below(16));
+        const taken = buffers.tryTake(bytes);
+        if (taken === undefined) continue;
+        expect(taken.bytes.length).toBe(bytes);
+        expect(held.some((other) => overlaps(other, taken))).toBe(false);
+        held.push(taken);
+      } else held.splice(random.below(Math.max(1, held.length)), 1)[0]?.release();
+    }
+    expect(held.length).toBeGreaterThan(3);
+    for (const buffer of held) buffer.release();
+    expect(buffers.usedBytes).toBe(0);
+    expect(buffers.tryTake(100_000)?.bytes.length).toBe(100_000);
+  });
+
+  test("PartBuffers gives the lowest memory first, so that what is never needed is never touched", () => {
+    const buffers = new PartBuffers(1_000_000);
+    for (let round = 0; round < 100; round++) {
+      const two = [buffers.tryTake(1000), buffers.tryTake(1000)];
+      for (const buffer of two) expect(buffer?.bytes.byteOffset).toBeLessThan(2048);
+      for (const buffer of two) buffer?.release();
+    }
+  });
+
+  test("release twice gives back once", () => {
+    const buffers = new PartBuffers(2048);
+    const first = buffers.tryTake(1024);
+    first?.release();
+    const second = buffers.tryTake(1024);
+    first?.release();
+    expect([first?.isHeld, second?.isHeld, buffers.usedBytes]).toEqual([false, true, 1024]);
+  });
+
+  test("take waits its turn: a small one does not overtake a large one", async () => {
+    const buffers = new PartBuffers(4096);
+    const all = [0, 1, 2, 3].map(() => buffers.tryTake(1024));
+    const order: string[] = [];
+    const large = buffers.take(3072, NEVER).then((buffer) => {
+      order.push("large");
+      return buffer;
+    });
+    const small = buffers.take(64, NEVER).then(() => order.push("small"));
+    all[0]?.release();
+    await Bun.sleep(1);
+    expect([order, buffers.tryTake(64)]).toEqual([[], undefined]);
+    all[1]?.release();
+    all[2]?.release();
+    (await large).release();
+    await small;
+    expect(order).toEqual(["large", "small"]);
+  });
+
+  test("take that is aborted leaves the line to the next", async () => {
+    const buffers = new PartBuffers(1024);
+    const half = buffers.tryTake(512);
+    const stop = new AbortController();
+    const large = failureOf(buffers.take(1024, stop.signal));
+    const small = buffers.take(512, NEVER);
+    stop.abort(new Error("enough"));
+    expect(await large).toEqual(new Error("enough"));
+    expect((await small).bytes.length).toBe(512);
+    expect(await failureOf(buffers.take(1, stop.signal))).toEqual(new Error("enough"));
+    half?.release();
+    expect(buffers.usedBytes).toBe(512);
+  });
+});
+
+describe("HeldBuffers", () => {
+  test("HeldBuffers gives all back at its end, also what it gets only afterwards", async () => {
+    const shared = new PartBuffers(4096);
+    const held = new HeldBuffers(shared);
+    const one = held.tryTake(1024);
+    const two = held.tryTake(1024);
+    two?.release();
+    const filler = shared.tryTake(3072);
+    const late = held.take(512, NEVER);
+    held[Symbol.dispose]();
+    expect([one?.isHeld, two?.isHeld]).toEqual([false, false]);
+    expect((await late).isHeld).toBe(false);
+    filler?.release();
+    expect(shared.usedBytes).toBe(0);
+  });
+});
