@@ -1,3 +1,5 @@
+import type { RecordTransfers } from "./results.ts";
+
 /** What the command line asks for. What is undefined is each scenario's own choice, smaller when it is quick. */
 export interface BenchOptions {
   readonly isQuick: boolean;
@@ -9,6 +11,8 @@ export interface BenchOptions {
   readonly partBytes: number | undefined;
   /** Names of programs; empty for all. */
   readonly clients: readonly string[];
+  /** Keeps figures as data, where the command line asks for that. */
+  readonly record: RecordTransfers;
 }
 
 export const KIB = 1024;

@@ -2,6 +2,7 @@ import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { workRoot } from "./files.ts";
 import { type BenchOptions, KIB } from "./options.ts";
+import { appendRun, ResultsError, type RunHead } from "./results.ts";
 import { benchCodec } from "./scenarios/codec.ts";
 import { benchGrowth } from "./scenarios/growth.ts";
 import { benchHash } from "./scenarios/hash.ts";
@@ -17,6 +18,7 @@ import { print } from "./table.ts";
  *   SCENARIO       codec small parts hash resume memory growth transfer; transfer when none is named
  *   --quick        small sizes, one round; every scenario when none is named; under 3 minutes
  *   --rounds N     --size MIB,…  --leechers N,…  --torrents N,…  --part KIB  --clients NAME,…
+ *   --json FILE    appends the run and every round of transfer to FILE, as data (`results.ts` has its shape)
  *
  * The others come from Debian 12: `apt-get install --no-install-recommends python3-libtorrent rtorrent aria2 nginx-light
  * curl openssl`. webtorrent comes from npm, into any directory, which BENCH_WEBTORRENT names: `npm i --ignore-scripts
@@ -39,6 +41,9 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   transfer: benchTransfer,
 };
 
+/** What was recorded does not make the program a changed one. */
+const NO_CODE = ["json", "svg", "md"].map((end) => `:(exclude)tests/bench/*.${end}`);
+
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
@@ -49,10 +54,15 @@ const { values, positionals } = parseArgs({
     rounds: { type: "string" },
     clients: { type: "string", default: "" },
     quick: { type: "boolean", default: false },
+    json: { type: "string" },
   },
 });
 
-await main();
+await main().catch((error: unknown) => {
+  if (!(error instanceof ResultsError)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 1;
+});
 
 async function main(): Promise<void> {
   const names =
@@ -63,8 +73,11 @@ async function main(): Promise<void> {
       throw new Error(`No scenario ${name}: there are ${Object.keys(SCENARIOS).join(", ")}`);
     return { name, scenario };
   });
-  const options = toOptions();
-  print(await describeMachine());
+  if (values.json !== undefined && !names.includes("transfer"))
+    throw new ResultsError(`Cannot record ${names.join(", ")}: --json is for transfer`);
+  const head = await describeRun();
+  const options = await toOptions(head);
+  print(`commit ${head.commit}, Bun ${head.bun}, ${head.machine}`);
   for (const { name, scenario } of scenarios) {
     const startedMs = performance.now();
     print(`\n## ${name}\n`);
@@ -73,7 +86,7 @@ async function main(): Promise<void> {
   }
 }
 
-function toOptions(): BenchOptions {
+async function toOptions(head: RunHead): Promise<BenchOptions> {
   return {
     isQuick: values.quick,
     rounds: numbers(values.rounds)?.[0],
@@ -82,6 +95,7 @@ function toOptions(): BenchOptions {
     torrents: numbers(values.torrents),
     partBytes: values.part === undefined ? undefined : Number(values.part) * KIB,
     clients: values.clients.split(",").filter((name) => name !== ""),
+    record: values.json === undefined ? async () => {} : await appendRun(values.json, head),
   };
 }
 
@@ -92,9 +106,15 @@ function numbers(list: string | undefined): readonly number[] | undefined {
   return found;
 }
 
-async function describeMachine(): Promise<string> {
+async function describeRun(): Promise<RunHead> {
   const commit = (await Bun.$`git rev-parse --short HEAD`.nothrow().quiet().text()).trim();
-  const changed = (await Bun.$`git status --porcelain`.nothrow().quiet().text()).trim() !== "";
+  const status = await Bun.$`git status --porcelain -- . ${NO_CODE}`.nothrow().quiet().text();
+  const changed = status.trim() !== "";
   const cpu = cpus();
-  return `commit ${commit}${changed ? " with changes" : ""}, Bun ${Bun.version}, ${cpu.length} x ${cpu[0]?.model.trim()}, files in ${workRoot()}`;
+  return {
+    commit: `${commit || "unknown"}${changed ? " with changes" : ""}`,
+    date: new Date().toISOString(),
+    machine: `${cpu.length} x ${cpu[0]?.model.trim()}, files in ${workRoot()}`,
+    bun: Bun.version,
+  };
 }

@@ -26,6 +26,11 @@ const CLIENTS: readonly Client[] = [
   createBareLoop("none"),
 ];
 
+interface Installed extends Client {
+  /** The version that is here. */
+  readonly found: string;
+}
+
 interface Setup {
   readonly mib: number;
   readonly leechers: number;
@@ -54,35 +59,44 @@ function setupsOf({ isQuick, sizesMib, leechers }: BenchOptions): readonly Setup
 }
 
 async function compareAll(
-  clients: readonly Client[],
+  clients: readonly Installed[],
   { mib, leechers }: Setup,
   options: BenchOptions,
 ): Promise<void> {
   const rounds = roundsOf(options, 5);
   const { partBytes = MIB } = options;
   const file = { file: await randomFile(mib), fileBytes: mib * MIB, partBytes };
-  const results = new Map<string, Measured[]>(clients.map((client) => [client.name, []]));
+  const results = new Map<Installed, Measured[]>(clients.map((client) => [client, []]));
   for (let round = 0; round < rounds; round++) {
     for (const client of clients) {
-      results.get(client.name)?.push(await measure(client, file, leechers));
+      results.get(client)?.push(await measure(client, file, leechers));
     }
   }
   printTable(
     `${mib} MiB, 1 -> ${leechers}, parts of ${partBytes / KIB} KiB, medians of ${rounds} (least to most)`,
     ["client", ...MEASURED_HEAD],
-    [...results].map(([name, measured]) => [name, ...toCells(measured)]),
+    [...results].map(([{ name }, measured]) => [name, ...toCells(measured)]),
+  );
+  await options.record(
+    [...results].map(([client, measured]) => ({
+      client: client.name,
+      version: client.found,
+      settings: client.settings,
+      ...{ mib, leechers, partBytes },
+      rounds: measured,
+    })),
   );
 }
 
-async function installed(wanted: readonly string[]): Promise<readonly Client[]> {
-  const found: Client[] = [];
+async function installed(wanted: readonly string[]): Promise<readonly Installed[]> {
+  const found: Installed[] = [];
   for (const client of CLIENTS) {
     if (wanted.length > 0 && !wanted.includes(client.name)) continue;
     const version = await client.version();
     if (version === undefined) print(`- ${client.name}: not installed, left out`);
     else {
       print(`- ${client.name}: ${version}; ${client.settings}`);
-      found.push(client);
+      found.push({ ...client, found: version });
     }
   }
   return found;
