@@ -2,6 +2,7 @@ import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { workRoot } from "./files.ts";
 import { type BenchOptions, KIB } from "./options.ts";
+import { plot } from "./plot.ts";
 import { appendRun, ResultsError, type RunHead } from "./results.ts";
 import { benchCodec } from "./scenarios/codec.ts";
 import { benchGrowth } from "./scenarios/growth.ts";
@@ -19,6 +20,9 @@ import { print } from "./table.ts";
  *   --quick        small sizes, one round; every scenario when none is named; under 3 minutes
  *   --rounds N     --size MIB,…  --leechers N,…  --torrents N,…  --part KIB  --clients NAME,…
  *   --json FILE    appends the run and every round of transfer to FILE, as data (`results.ts` has its shape)
+ *
+ * `bun run bench plot FILE SVG` measures nothing: it draws such a FILE, the last run in it and those of the same commit,
+ * machine and Bun, 1 GiB or what `--size` says.
  *
  * The others come from Debian 12: `apt-get install --no-install-recommends python3-libtorrent rtorrent aria2 nginx-light
  * curl openssl`. webtorrent comes from npm, into any directory, which BENCH_WEBTORRENT names: `npm i --ignore-scripts
@@ -41,6 +45,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   transfer: benchTransfer,
 };
 
+const PLOTTED_MIB = 1024;
 /** What was recorded does not make the program a changed one. */
 const NO_CODE = ["json", "svg", "md"].map((end) => `:(exclude)tests/bench/*.${end}`);
 
@@ -65,6 +70,17 @@ await main().catch((error: unknown) => {
 });
 
 async function main(): Promise<void> {
+  if (positionals[0] === "plot") await draw(positionals.slice(1));
+  else await measureAll();
+}
+
+async function draw([results, svg, ...more]: readonly string[]): Promise<void> {
+  if (results === undefined || svg === undefined || more.length > 0)
+    throw new ResultsError("Cannot plot: two files are needed, `bun run bench plot FILE SVG`");
+  await plot(results, svg, numbers(values.size)?.[0] ?? PLOTTED_MIB);
+}
+
+async function measureAll(): Promise<void> {
   const names =
     positionals.length > 0 ? positionals : values.quick ? Object.keys(SCENARIOS) : ["transfer"];
   const scenarios = names.map((name) => {
