@@ -1,10 +1,16 @@
 import { assert } from "./errors.ts";
-import { PART_BYTES_MAX, PAYLOAD_BYTES_MAX, SPAN_BYTES_TARGET } from "./limits.ts";
+import {
+  PART_BYTES_MAX,
+  PAYLOAD_BYTES_MAX,
+  SPAN_BYTES_LARGE,
+  SPAN_BYTES_SMALL,
+  SPANS_WANTED,
+} from "./limits.ts";
 
 /** The only place where part numbers become offsets and lengths.
  *
  * A file is cut into parts, the unit of hashing. Consecutive parts form spans, the unit of asking: a span is one large
- * part, or as many small ones as make SPAN_BYTES_TARGET, so that asking costs the same whatever the part's size. */
+ * part, or as many small ones as make some 256 KiB to 1 MiB, so that asking costs the same whatever the part's size. */
 
 declare const brand: unique symbol;
 
@@ -45,7 +51,7 @@ export class Geometry {
     this.fileBytes = fileBytes;
     this.partBytes = partBytes;
     this.partCount = Math.ceil(fileBytes / partBytes);
-    this.partsPerSpan = Math.max(1, Math.floor(SPAN_BYTES_TARGET / partBytes));
+    this.partsPerSpan = Math.max(1, Math.floor(spanBytes(fileBytes) / partBytes));
     this.spanCount = Math.ceil(this.partCount / this.partsPerSpan);
   }
 
@@ -130,4 +136,10 @@ export class Geometry {
   *spans(): Generator<SpanIndex> {
     for (let index = 0; index < this.spanCount; index++) yield index as SpanIndex;
   }
+}
+
+/** @returns bytes that a span of small parts has at most */
+function spanBytes(fileBytes: number): number {
+  const wanted = Math.floor(fileBytes / SPANS_WANTED);
+  return Math.min(Math.max(wanted, SPAN_BYTES_SMALL), SPAN_BYTES_LARGE);
 }

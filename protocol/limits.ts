@@ -42,8 +42,11 @@ export const HANDSHAKE_BYTES_MAX = KIB;
 
 // Messages (SPEC.md §4).
 
-/** A span of small parts that is asked for at once has at most this many bytes (one part may have more). */
-export const SPAN_BYTES_TARGET = 256 * KIB;
+/** A span of small parts that is asked for at once has at most this many bytes (one part may have more): the first in a
+ * small file, so that several peers find something to do, the second in a large one, and SPANS_WANTED between them. */
+export const SPAN_BYTES_SMALL = 256 * KIB;
+export const SPAN_BYTES_LARGE = MIB;
+export const SPANS_WANTED = 256;
 /** Requests one side may have open at the other. */
 export const REQUESTS_OPEN_MAX = 256;
 /** Bytes asked for and not yet written, over all connections of one torrent. */
@@ -74,7 +77,7 @@ export function worstCaseBufferBytes(peers: number): number {
 }
 
 assert(BITMAP_BITS_MAX >= PARTS_MAX, "A whole bitmap fits one frame");
-assert(SPAN_BYTES_TARGET <= PAYLOAD_BYTES_MAX, "A span of small parts fits one frame");
+assert(SPAN_BYTES_LARGE <= PAYLOAD_BYTES_MAX, "A span of small parts fits one frame");
 assert(BODY_BYTES_MAX < 2 ** 32, "A body's length fits its field");
 assert(HEADER_BYTES_MAX < 2 ** 16, "A header's length fits its field");
 assert(SEND_BUFFER_BYTES >= PAYLOAD_BYTES_MAX, "A whole payload fits the sender's buffer");

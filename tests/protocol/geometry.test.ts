@@ -5,7 +5,7 @@ import {
   FILE_BYTES_MAX,
   PART_BYTES_MAX,
   PAYLOAD_BYTES_MAX,
-  SPAN_BYTES_TARGET,
+  SPAN_BYTES_SMALL,
 } from "../../protocol/limits.ts";
 
 /** The same facts by counting, one part after the other. */
@@ -80,14 +80,14 @@ describe("Geometry", () => {
     fc.assert(
       fc.property(
         fc.nat({ max: 5_000_000 }),
-        fc.integer({ min: 4096, max: 2 * SPAN_BYTES_TARGET }),
+        fc.integer({ min: 4096, max: 2 * SPAN_BYTES_SMALL }),
         (fileBytes, partBytes) => {
           const geometry = new Geometry({ fileBytes, partBytes });
           const seen: number[] = [];
           for (const span of geometry.spans()) {
             const run = geometry.spanRun(span);
             const { length } = geometry.runRange(run);
-            expect(run.count === 1 || length <= SPAN_BYTES_TARGET).toBe(true);
+            expect(run.count === 1 || length <= SPAN_BYTES_SMALL).toBe(true);
             for (const part of geometry.partsOf(run)) {
               expect(geometry.spanOf(part)).toBe(span);
               seen.push(part);
@@ -96,6 +96,16 @@ describe("Geometry", () => {
           expect(seen).toEqual([...geometry.parts()].map(Number));
         },
       ),
+    );
+  });
+
+  test("Geometry makes larger spans for larger files, up to a payload", () => {
+    const spanBytes = (fileMib: number) => {
+      const geometry = new Geometry({ fileBytes: fileMib * 2 ** 20, partBytes: 1024 });
+      return geometry.partsPerSpan * 1024;
+    };
+    expect([1, 64, 128, 256, 100_000].map(spanBytes)).toEqual(
+      [256, 256, 512, 1024, 1024].map((kib) => kib * 1024),
     );
   });
 

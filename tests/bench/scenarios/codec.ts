@@ -6,7 +6,7 @@ import { Bitfield } from "../../../protocol/bitfield.ts";
 import { encodeDataHead, FrameDecoder } from "../../../protocol/frame.ts";
 import { Geometry } from "../../../protocol/geometry.ts";
 import { decodeHeader, encodeHeader } from "../../../protocol/header.ts";
-import { SPAN_BYTES_TARGET } from "../../../protocol/limits.ts";
+import { SPAN_BYTES_LARGE } from "../../../protocol/limits.ts";
 import type { Message } from "../../../protocol/messages.ts";
 import { isPlainMsgpack } from "../../../protocol/msgpack-scan.ts";
 import { Random } from "../../support/fixtures.ts";
@@ -162,8 +162,8 @@ function pickerCases(): readonly Case[] {
 /** @returns one that misses everything, with one holder of all */
 function createPicker(parts: number): Picker {
   const geometry = new Geometry({
-    fileBytes: parts * SPAN_BYTES_TARGET,
-    partBytes: SPAN_BYTES_TARGET,
+    fileBytes: parts * SPAN_BYTES_LARGE,
+    partBytes: SPAN_BYTES_LARGE,
   });
   const random = new Random(1);
   const picker = new Picker(geometry, new Bitfield(parts), (below) => random.below(below));

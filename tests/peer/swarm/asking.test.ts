@@ -81,7 +81,7 @@ describe("Asking", () => {
   test("fill asks a new peer for two spans, and for more as it delivers", () => {
     const link = new Link({ parts: 4000 });
     link.rig.joinWith(1, "all");
-    expect(link.bytesOwed(1)).toBe(2 * LARGE_PART_BYTES);
+    expect(link.bytesOwed(1)).toBe(2 * MIB);
     const depths: number[] = [];
     for (let step = 0; step < 40; step++) {
       link.rig.nowMs += 100;

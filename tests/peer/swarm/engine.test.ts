@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { ProtocolError } from "../../../protocol/errors.ts";
-import { SPAN_BYTES_TARGET } from "../../../protocol/limits.ts";
+import { SPAN_BYTES_SMALL } from "../../../protocol/limits.ts";
 import type { RefuseReason } from "../../../protocol/messages.ts";
 import { addressOf, asked, closed, EngineRig, only, sent } from "../../support/swarm-fixtures.ts";
 
@@ -176,7 +176,7 @@ describe("Engine", () => {
   });
 
   test("CLI-4: refuse of what was not requested ends the connection, and the parts are asked of others", () => {
-    const rig = new EngineRig({ parts: 12, partBytes: SPAN_BYTES_TARGET / 2 });
+    const rig = new EngineRig({ parts: 12, partBytes: SPAN_BYTES_SMALL / 2 });
     rig.joinWith(1, [0, 1]);
     expect(asked(rig.effects, 1)).toEqual([rig.run(0, 2)]);
     for (const [first, count] of [

@@ -3,14 +3,14 @@ import fc from "fast-check";
 import { Picker } from "../../../peer/swarm/picker.ts";
 import { Bitfield } from "../../../protocol/bitfield.ts";
 import { Geometry, type PartRun } from "../../../protocol/geometry.ts";
-import { SPAN_BYTES_TARGET } from "../../../protocol/limits.ts";
+import { SPAN_BYTES_SMALL } from "../../../protocol/limits.ts";
 import { Random } from "../../support/fixtures.ts";
 import { bitsOf, geometryOf, runOf, spanOf } from "../../support/swarm-fixtures.ts";
 
 /** Four parts to a span, and a last span that is not whole. */
 const SMALL_PARTS = new Geometry({
-  fileBytes: 38 * (SPAN_BYTES_TARGET / 4) + 5,
-  partBytes: SPAN_BYTES_TARGET / 4,
+  fileBytes: 38 * (SPAN_BYTES_SMALL / 4) + 5,
+  partBytes: SPAN_BYTES_SMALL / 4,
 });
 
 function createPicker(
