@@ -79,9 +79,10 @@ export function expectedPartDigest(torrent: Torrent, part: PartIndex): Uint8Arra
 
 /** @returns the torrent as the text of its file, one line */
 export function formatTorrent(torrent: Torrent): string {
+  const digits = torrent.partDigests.toHex();
+  const length = 2 * PART_DIGEST_BYTES[torrent.algorithm];
   const parts: string[] = [];
-  for (const part of torrent.geometry.parts())
-    parts.push(expectedPartDigest(torrent, part).toHex());
+  for (let at = 0; at < digits.length; at += length) parts.push(digits.slice(at, at + length));
   const file = {
     FileInfo: {
       Size: torrent.geometry.fileBytes,
@@ -193,12 +194,16 @@ function parseParts(
     );
   }
   const algorithm = parseAlgorithm(info.Algorithm, parts[0]);
-  const bytes = PART_DIGEST_BYTES[algorithm];
-  const partDigests = new Uint8Array(parts.length * bytes);
-  for (const [index, text] of parts.entries()) {
-    partDigests.set(parsePartDigest(text, bytes, index), index * bytes);
-  }
-  return { algorithm, partDigests };
+  return { algorithm, partDigests: parsePartDigests(parts, PART_DIGEST_BYTES[algorithm]) };
+}
+
+/** All digests at once: one by one, those of small parts took longer than fetching the parts. */
+function parsePartDigests(parts: readonly unknown[], bytes: number): Uint8Array {
+  const isSized = (text: unknown) => typeof text === "string" && text.length === bytes * 2;
+  const digits = parts.every(isSized) ? parts.join("") : "";
+  const areRight = digits.length === parts.length * bytes * 2 && !/[^0-9a-fA-F]/.test(digits);
+  if (!areRight) for (const [index, text] of parts.entries()) checkPartDigest(text, bytes, index);
+  return Uint8Array.fromHex(digits);
 }
 
 /** With no `Algorithm`, the first digest's length tells; a file without parts counts as SHA-256. */
@@ -215,7 +220,8 @@ function parseAlgorithm(named: unknown, firstDigest: unknown): PartAlgorithm {
   return named;
 }
 
-function parsePartDigest(text: unknown, bytes: number, index: number): Uint8Array {
+/** @throws {TorrentError} bad_digest, mixed_digests */
+function checkPartDigest(text: unknown, bytes: number, index: number): void {
   if (typeof text !== "string" || !/^[0-9a-fA-F]*$/.test(text))
     throw refuse("bad_digest", `Parts[${index}] is no hex digest`);
   if (text.length !== bytes * 2) {
@@ -226,7 +232,6 @@ function parsePartDigest(text: unknown, bytes: number, index: number): Uint8Arra
       ? refuse("mixed_digests", `Parts[${index}] is of another length than Parts[0]`)
       : refuse("bad_digest", `Parts[${index}] has ${text.length} digits, not ${bytes * 2}`);
   }
-  return Uint8Array.fromHex(text);
 }
 
 /** A name is something to show: whatever could act as a path or a terminal command is refused. */
