@@ -1,11 +1,10 @@
 import { join } from "node:path";
 import { Bitfield } from "../protocol/bitfield.ts";
-import type { Crypto } from "../protocol/crypto.ts";
-import type { SwarmHash, TorrentDigest } from "../protocol/ids.ts";
-import { TORRENT_BYTES_MAX } from "../protocol/limits.ts";
-import { formatTorrent, parseTorrent, type Torrent } from "../protocol/torrent.ts";
-import type { Clock, Random } from "./clock.ts";
-import type { Disk, FileFacts } from "./storage/disk.ts";
+import type { TorrentDigest } from "../protocol/ids.ts";
+import type { Torrent } from "../protocol/torrent.ts";
+import type { Clock } from "./clock.ts";
+import { TorrentFiles, type TorrentFilesDependencies } from "./library/torrent-files.ts";
+import type { FileFacts } from "./storage/disk.ts";
 import {
   type FileRecord,
   formatFileRecord,
@@ -36,19 +35,8 @@ export interface Entry {
   readonly parts: Bitfield;
 }
 
-export interface LibraryDependencies {
-  readonly disk: Disk;
-  readonly crypto: Crypto;
+export interface LibraryDependencies extends TorrentFilesDependencies {
   readonly clock: Clock;
-  readonly random: Random;
-  /** Told of files in the data directory that cannot be read; they are passed over. */
-  readonly warn: (message: string) => void;
-}
-
-interface TorrentIds {
-  readonly identity: FileIdentity;
-  readonly hash: SwarmHash;
-  readonly digest: TorrentDigest;
 }
 
 /** Fewer characters than this name too many torrents to be meant. */
@@ -70,16 +58,14 @@ export async function openLibrary(
 export class Library {
   /** Where downloads keep their journals and locks. */
   readonly journalDir: string;
-  readonly #torrentsDir: string;
   readonly #filesDir: string;
   readonly #dependencies: LibraryDependencies;
-  /** Ids only, by file name: the digests of all parts of all torrents would not fit. */
-  readonly #known = new Map<string, TorrentIds>();
+  readonly #torrents: TorrentFiles;
 
   /** @param root absolute, its directories made: use `openLibrary` */
   constructor(root: string, dependencies: LibraryDependencies) {
     this.journalDir = join(root, "state");
-    this.#torrentsDir = join(root, "torrents");
+    this.#torrents = new TorrentFiles(join(root, "torrents"), dependencies);
     this.#filesDir = join(root, "files");
     this.#dependencies = dependencies;
   }
@@ -88,8 +74,8 @@ export class Library {
    * @throws {StorageError} denied, io */
   async *list(): AsyncGenerator<Entry> {
     const seen = new Set<TorrentDigest>();
-    for (const name of await this.#torrentNames()) {
-      const torrent = await this.#readTorrent(name);
+    for (const name of await this.#torrents.names()) {
+      const torrent = await this.#torrents.read(name);
       if (torrent === undefined || seen.has(torrent.digest)) continue;
       seen.add(torrent.digest);
       yield await this.#toEntry(torrent);
@@ -103,9 +89,9 @@ export class Library {
     const wanted = text.toLowerCase();
     if (wanted.length < PREFIX_CHARS_MIN) return [];
     const found = new Map<TorrentDigest, Entry>();
-    for (const [name, { hash, digest }] of await this.#refresh()) {
+    for (const [name, { hash, digest }] of await this.#torrents.refresh()) {
       if (found.has(digest) || !(digest.startsWith(wanted) || hash.startsWith(wanted))) continue;
-      const torrent = await this.#readTorrent(name);
+      const torrent = await this.#torrents.read(name);
       if (torrent !== undefined) found.set(digest, await this.#toEntry(torrent));
     }
     return [...found.values()];
@@ -123,10 +109,7 @@ export class Library {
     const path = exists
       ? await disk.realPath(file.path)
       : (await resolveTarget(disk, file.path)).path;
-    if (!(await this.#isKnown(torrent.digest))) {
-      const bytes = new TextEncoder().encode(formatTorrent(torrent));
-      await this.#write(join(this.#torrentsDir, `${torrent.digest}.json`), bytes);
-    }
+    await this.#torrents.keep(torrent);
     const record = { path, verified: file.verified, recordedAt: clock.now() };
     await this.#write(this.#recordPath(torrent.digest), formatFileRecord(record));
     if (file.verified?.parts.isFull) {
@@ -180,67 +163,12 @@ export class Library {
   async remove(digest: TorrentDigest, options: { readonly deleteFile: boolean }): Promise<void> {
     const { disk } = this.#dependencies;
     const [entry] = await this.find(digest);
-    for (const [name, ids] of await this.#refresh()) {
-      if (ids.digest === digest) await disk.unlink(join(this.#torrentsDir, name));
-    }
+    await this.#torrents.remove(digest);
     await disk.unlink(this.#recordPath(digest));
     await removeJournals(disk, this.journalDir, digest);
     if (!options.deleteFile || entry === undefined) return;
     for (const path of [entry.path, `${entry.path}.part`]) {
       if ((await disk.facts(path))?.kind === "file") await disk.unlink(path);
-    }
-  }
-
-  /** Whether a torrent's file is there. What was found before is looked at first: to look at all for each of many would
-   * take a time that grows with their square. */
-  async #isKnown(digest: TorrentDigest): Promise<boolean> {
-    const seen = nameOf(this.#known, digest);
-    if (seen !== undefined) {
-      const facts = await this.#dependencies.disk.facts(join(this.#torrentsDir, seen));
-      const before = this.#known.get(seen);
-      if (
-        facts !== undefined &&
-        before !== undefined &&
-        isSameIdentity(before.identity, facts.identity)
-      )
-        return true;
-    }
-    return nameOf(await this.#refresh(), digest) !== undefined;
-  }
-
-  async #torrentNames(): Promise<readonly string[]> {
-    const names = await this.#dependencies.disk.list(this.#torrentsDir);
-    return names.filter((name) => name.endsWith(".json")).sort();
-  }
-
-  /** @returns the ids of every torrent, of which only new and changed files are read */
-  async #refresh(): Promise<ReadonlyMap<string, TorrentIds>> {
-    const names = await this.#torrentNames();
-    const gone = new Set(this.#known.keys()).difference(new Set(names));
-    for (const name of gone) this.#known.delete(name);
-    for (const name of names) {
-      const facts = await this.#dependencies.disk.facts(join(this.#torrentsDir, name));
-      const known = this.#known.get(name);
-      if (facts === undefined) continue;
-      if (known !== undefined && isSameIdentity(known.identity, facts.identity)) continue;
-      const torrent = await this.#readTorrent(name);
-      this.#known.delete(name);
-      if (torrent === undefined) continue;
-      const { hash, digest } = torrent;
-      this.#known.set(name, { identity: facts.identity, hash, digest });
-    }
-    return this.#known;
-  }
-
-  async #readTorrent(name: string): Promise<Torrent | undefined> {
-    const { disk, crypto, warn } = this.#dependencies;
-    const path = join(this.#torrentsDir, name);
-    try {
-      const bytes = await readSmall(disk, path, TORRENT_BYTES_MAX);
-      return bytes === undefined ? undefined : parseTorrent(crypto, bytes);
-    } catch (cause) {
-      warn(`${path} is passed over: ${cause instanceof Error ? cause.message : String(cause)}`);
-      return undefined;
     }
   }
 
@@ -286,11 +214,6 @@ export class Library {
     const { disk, random } = this.#dependencies;
     await writeAtomic(disk, path, bytes, `${path}.${random.bytes(8).toHex()}.tmp`);
   }
-}
-
-function nameOf(known: ReadonlyMap<string, TorrentIds>, digest: TorrentDigest): string | undefined {
-  for (const [name, ids] of known) if (ids.digest === digest) return name;
-  return undefined;
 }
 
 function describeFile(

@@ -46,7 +46,11 @@ export const FLOORS: readonly Floor[] = [
   { name: "peer swarm", paths: ["peer/swarm/"], below: ["protocol"], packages: [] },
   { name: "peer net", paths: ["peer/net/"], below: PEER_BASE },
   { name: "peer storage", paths: ["peer/storage/"], below: PEER_BASE },
-  { name: "peer library", paths: ["peer/library.ts"], below: [...PEER_BASE, "peer storage"] },
+  {
+    name: "peer library",
+    paths: ["peer/library.ts", "peer/library/"],
+    below: [...PEER_BASE, "peer storage"],
+  },
   {
     name: "peer transfer",
     paths: ["peer/transfer/"],
