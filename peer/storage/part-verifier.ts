@@ -87,11 +87,10 @@ function firstDifferent(
 ): PartIndex | undefined {
   const digestBytes = PART_DIGEST_BYTES[torrent.algorithm];
   const start = run.first * digestBytes;
-  for (let at = 0; at < run.count * digestBytes; at++) {
-    if (digests[at] !== torrent.partDigests[start + at])
-      return torrent.geometry.partAt(run, Math.floor(at / digestBytes));
-  }
-  return undefined;
+  const expected = torrent.partDigests.subarray(start, start + run.count * digestBytes);
+  if (Buffer.compare(digests, expected) === 0) return undefined;
+  const at = expected.findIndex((byte, index) => digests[index] !== byte);
+  return torrent.geometry.partAt(run, Math.floor(at / digestBytes));
 }
 
 /** One core receives; two that hash keep up with it. */

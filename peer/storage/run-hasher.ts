@@ -7,9 +7,11 @@ import { PartHasher } from "./hash.ts";
 export class RunHasher {
   readonly #geometry: Geometry;
   readonly #hasher: PartHasher;
-  readonly #parts: Iterator<PartIndex>;
+  readonly #runs: Iterator<PartRun>;
   readonly #onPart: (part: PartIndex, hasher: PartHasher) => void;
-  #part: PartIndex | undefined;
+  #run: PartRun | undefined;
+  /** The current part's place in the run. */
+  #at = 0;
   #missingBytes = 0;
 
   /** @param runs whose bytes follow one another, in order
@@ -22,32 +24,37 @@ export class RunHasher {
   ) {
     this.#geometry = geometry;
     this.#hasher = new PartHasher(algorithm);
-    this.#parts = partsOf(geometry, runs);
+    this.#runs = runs[Symbol.iterator]();
     this.#onPart = onPart;
-    this.#advance();
+    this.#begin(this.#nextRun(), 0);
   }
 
   /** @param bytes the next of them, any length; not kept */
   update(bytes: Uint8Array): void {
-    for (let at = 0; at < bytes.length; ) {
-      assert(this.#part !== undefined, "No bytes come after the last part");
-      const taken = Math.min(this.#missingBytes, bytes.length - at);
-      this.#hasher.update(bytes.subarray(at, at + taken));
-      at += taken;
+    for (let from = 0; from < bytes.length; ) {
+      const run = this.#run;
+      const at = this.#at;
+      assert(run !== undefined, "No bytes come after the last part");
+      const taken = Math.min(this.#missingBytes, bytes.length - from);
+      this.#hasher.update(bytes.subarray(from, from + taken));
+      from += taken;
       this.#missingBytes -= taken;
       if (this.#missingBytes > 0) return;
-      this.#onPart(this.#part, this.#hasher);
-      this.#advance();
+      this.#onPart(this.#geometry.partAt(run, at), this.#hasher);
+      if (at + 1 < run.count) this.#begin(run, at + 1);
+      else this.#begin(this.#nextRun(), 0);
     }
   }
 
-  #advance(): void {
-    const next = this.#parts.next();
-    this.#part = next.done ? undefined : next.value;
-    this.#missingBytes = this.#part === undefined ? 0 : this.#geometry.partLength(this.#part);
+  #nextRun(): PartRun | undefined {
+    const next = this.#runs.next();
+    return next.done ? undefined : next.value;
   }
-}
 
-function* partsOf(geometry: Geometry, runs: Iterable<PartRun>): Generator<PartIndex> {
-  for (const run of runs) yield* geometry.partsOf(run);
+  #begin(run: PartRun | undefined, at: number): void {
+    this.#run = run;
+    this.#at = at;
+    this.#missingBytes =
+      run === undefined ? 0 : this.#geometry.partLength(this.#geometry.partAt(run, at));
+  }
 }
