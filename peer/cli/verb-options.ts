@@ -1,5 +1,5 @@
 import { NAME_CHARS_MAX, PART_BYTES_MAX } from "../../protocol/limits.ts";
-import type { PartAlgorithm } from "../../protocol/torrent.ts";
+import type { PartAlgorithm } from "../../protocol/part-algorithm.ts";
 import { parseByteSize } from "../config/byte-size.ts";
 import { parseDurationMs } from "../config/duration.ts";
 import { UsageError } from "../errors.ts";

@@ -1,4 +1,4 @@
-import type { PartAlgorithm } from "../../protocol/torrent.ts";
+import type { PartAlgorithm } from "../../protocol/part-algorithm.ts";
 import type { Clock, Random } from "../clock.ts";
 import type { PeerConfig } from "../config.ts";
 import type { Log } from "../log.ts";

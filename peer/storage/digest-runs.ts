@@ -1,5 +1,5 @@
 import type { ByteRange, Geometry, PartIndex, PartRun } from "../../protocol/geometry.ts";
-import { PART_DIGEST_BYTES, type PartAlgorithm } from "../../protocol/torrent.ts";
+import { PART_DIGEST_BYTES, type PartAlgorithm } from "../../protocol/part-algorithm.ts";
 import type { DiskFile } from "./disk.ts";
 import type { HashJob } from "./hash-job.ts";
 import { hashInThreads, threadCount } from "./hash-threads.ts";

@@ -1,5 +1,5 @@
 import { Geometry } from "../../protocol/geometry.ts";
-import { PART_DIGEST_BYTES, type PartAlgorithm } from "../../protocol/torrent.ts";
+import { PART_DIGEST_BYTES, type PartAlgorithm } from "../../protocol/part-algorithm.ts";
 import type { Clock } from "../clock.ts";
 import { StorageError } from "../errors.ts";
 import { digestRuns, type HashOptions } from "./digest-runs.ts";

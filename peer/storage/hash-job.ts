@@ -1,6 +1,6 @@
 import { readSync } from "node:fs";
 import { Geometry, type PartRun } from "../../protocol/geometry.ts";
-import { PART_DIGEST_BYTES, type PartAlgorithm } from "../../protocol/torrent.ts";
+import { PART_DIGEST_BYTES, type PartAlgorithm } from "../../protocol/part-algorithm.ts";
 import { RunHasher } from "./run-hasher.ts";
 
 /** What a hashing thread is asked: to hash some parts of a file. */

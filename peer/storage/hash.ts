@@ -1,6 +1,7 @@
 import type { Crypto } from "../../protocol/crypto.ts";
 import type { PartIndex } from "../../protocol/geometry.ts";
-import { PART_DIGEST_BYTES, type PartAlgorithm, type Torrent } from "../../protocol/torrent.ts";
+import { PART_DIGEST_BYTES, type PartAlgorithm } from "../../protocol/part-algorithm.ts";
+import type { Torrent } from "../../protocol/torrent.ts";
 
 /** Bun's hasher writes into nothing smaller, whatever the digest's length. */
 const DIGEST_BUFFER_BYTES = 64;

@@ -1,6 +1,6 @@
 import { assert } from "../../protocol/errors.ts";
 import type { Geometry, PartIndex, PartRun } from "../../protocol/geometry.ts";
-import type { PartAlgorithm } from "../../protocol/torrent.ts";
+import type { PartAlgorithm } from "../../protocol/part-algorithm.ts";
 import { PartHasher } from "./hash.ts";
 
 /** Cuts a flow of bytes back into the parts that they are, and hashes each. */

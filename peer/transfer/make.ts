@@ -2,12 +2,8 @@ import { Bitfield } from "../../protocol/bitfield.ts";
 import { Geometry } from "../../protocol/geometry.ts";
 import type { SwarmHash } from "../../protocol/ids.ts";
 import { PART_BYTES_MAX, PARTS_MAX, TORRENT_BYTES_MAX } from "../../protocol/limits.ts";
-import {
-  createTorrent,
-  PART_DIGEST_BYTES,
-  type PartAlgorithm,
-  type Torrent,
-} from "../../protocol/torrent.ts";
+import { PART_DIGEST_BYTES, type PartAlgorithm } from "../../protocol/part-algorithm.ts";
+import { createTorrent, type Torrent } from "../../protocol/torrent.ts";
 import { StorageError, UsageError } from "../errors.ts";
 import { type HashedFile, hashFile } from "../storage/hash-file.ts";
 import { type VerifiedFile, verifySeed } from "../storage/seed-file.ts";

@@ -3,7 +3,8 @@ import type { Crypto } from "../../protocol/crypto.ts";
 import { assert } from "../../protocol/errors.ts";
 import { Geometry } from "../../protocol/geometry.ts";
 import { parseSwarmHash, type SwarmHash } from "../../protocol/ids.ts";
-import { createTorrent, type PartAlgorithm, type Torrent } from "../../protocol/torrent.ts";
+import type { PartAlgorithm } from "../../protocol/part-algorithm.ts";
+import { createTorrent, type Torrent } from "../../protocol/torrent.ts";
 import { testCrypto } from "./crypto.ts";
 
 /** The swarm of every fixture that does not say otherwise. */

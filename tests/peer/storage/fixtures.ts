@@ -9,12 +9,8 @@ import type { VerifiedRun } from "../../../peer/storage/store.ts";
 import { systemDisk } from "../../../peer/storage/system-disk.ts";
 import { Geometry, type PartRun } from "../../../protocol/geometry.ts";
 import { parseSwarmHash } from "../../../protocol/ids.ts";
-import {
-  createTorrent,
-  PART_DIGEST_BYTES,
-  type PartAlgorithm,
-  type Torrent,
-} from "../../../protocol/torrent.ts";
+import { PART_DIGEST_BYTES, type PartAlgorithm } from "../../../protocol/part-algorithm.ts";
+import { createTorrent, type Torrent } from "../../../protocol/torrent.ts";
 
 export const crypto = createCrypto();
 
