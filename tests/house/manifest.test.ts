@@ -33,16 +33,23 @@ describe("wrongDependencies", () => {
     expect(withManifest({ dependencies: { elysia: "1.4.30", ajv: "8.0.0" } })).toEqual([
       "ARCHITECTURE.md has no line for ajv",
     ]);
+    expect(withManifest({ optionalDependencies: { ajv: "^8.0.0" } })).toEqual([
+      "ajv is not pinned exactly: ^8.0.0",
+      "ARCHITECTURE.md has no line for ajv",
+    ]);
     expect(withManifest({ scripts: { peer: "bun peer/index.ts" } })).toHaveLength(1);
     const eleven = Array.from({ length: 11 }, (_, at) => [`a${at}`, "1.0.0"] as const);
     const lines = eleven.map(([name]) => `- \`${name}\`: x`).join("\n");
-    expect(
-      wrongDependencies({
-        ...GOOD,
-        "package.json": manifest({ dependencies: Object.fromEntries(eleven) }),
-        "ARCHITECTURE.md": lines,
-      }),
-    ).toEqual(["11 dependencies"]);
+    const withLines = (changes: object) =>
+      wrongDependencies({ ...GOOD, "package.json": manifest(changes), "ARCHITECTURE.md": lines });
+    expect(withLines({ dependencies: Object.fromEntries(eleven) })).toEqual(["11 dependencies"]);
+    const tenAndOne = {
+      dependencies: Object.fromEntries(eleven.slice(1)),
+      optionalDependencies: Object.fromEntries(eleven.slice(0, 1)),
+    };
+    expect(withLines(tenAndOne)).toEqual([]);
+    const twoOptional = { optionalDependencies: Object.fromEntries(eleven.slice(0, 2)) };
+    expect(withLines({ dependencies: {}, ...twoOptional })).toEqual(["2 optional ones"]);
   });
 });
 

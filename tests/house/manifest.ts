@@ -7,6 +7,8 @@ interface Manifest {
   readonly engines: { readonly bun: string };
   readonly dependencies: Readonly<Record<string, string>>;
   readonly devDependencies: Readonly<Record<string, string>>;
+  /** The programs start without them and say what they then lack. */
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
 }
 
 /** Below these are known holes. */
@@ -17,12 +19,16 @@ const FLOORS: Readonly<Record<string, string>> = {
 };
 const BUN_FLOOR = "1.4.4";
 const RUNTIME_DEPENDENCIES_MAX = 10;
+/** Counted apart: one more is one more thing that a machine may lack, and that has to be tested both ways. */
+const OPTIONAL_DEPENDENCIES_MAX = 1;
 
 /** @returns a line for each dependency that is not exact, too old, not explained, or one too many */
 export function wrongDependencies(files: Files): readonly string[] {
-  const { dependencies, devDependencies, engines, scripts } = parseManifest(files);
+  const manifest = parseManifest(files);
+  const { dependencies, devDependencies, optionalDependencies = {}, engines, scripts } = manifest;
   const names = Object.keys(dependencies);
-  const loose = Object.entries({ ...dependencies, ...devDependencies })
+  const optional = Object.keys(optionalDependencies);
+  const loose = Object.entries({ ...dependencies, ...devDependencies, ...optionalDependencies })
     .filter(([, version]) => !/^\d+\.\d+\.\d+$/.test(version))
     .map(([name, version]) => `${name} is not pinned exactly: ${version}`);
   const old = Object.entries(FLOORS)
@@ -30,10 +36,11 @@ export function wrongDependencies(files: Files): readonly string[] {
     .map(([name, floor]) => `${name} is below ${floor}`);
   if (isBelow(engines.bun, BUN_FLOOR)) old.push(`bun is below ${BUN_FLOOR}`);
   const architecture = files["ARCHITECTURE.md"] ?? "";
-  const unexplained = names
+  const unexplained = [...names, ...optional]
     .filter((name) => !architecture.split("\n").some((line) => line.startsWith(`- \`${name}\``)))
     .map((name) => `ARCHITECTURE.md has no line for ${name}`);
   const many = names.length > RUNTIME_DEPENDENCIES_MAX ? [`${names.length} dependencies`] : [];
+  if (optional.length > OPTIONAL_DEPENDENCIES_MAX) many.push(`${optional.length} optional ones`);
   // Bun would run such a script instead of the program, through a shell, echoing its command.
   const shadows = ["peer", "tracker"]
     .filter((name) => name in scripts)
