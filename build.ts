@@ -62,7 +62,7 @@ export async function buildExecutable(options: ExecutableOptions): Promise<numbe
 
 /** libSQL loads its native addon by a name that it puts together when it runs, which no bundler can follow. This replaces
  * that one function by one with the name written out, so that the addon travels inside the executable.
- * @param platform the addon's package, as `libsqlPlatform()` names it
+ * @param platform the addon's package, as `addonPlatform()` names it
  * @throws {Error} the addon is not installed; later, when building: libSQL's loader is not what it was */
 export function embedLibsql(platform: string, modules = join(ROOT, "node_modules")): BunPlugin {
   const addon = join(modules, "@libsql", platform, "index.node");
@@ -94,8 +94,8 @@ export function withStaticAddon(source: string, addon: string): string {
   return source.replace(loader, "").replace(requireNative, () => call);
 }
 
-/** @returns the platform that this process runs on, in the names of libSQL's packages: `linux-x64-gnu`, `darwin-arm64` */
-export function libsqlPlatform(): string {
+/** @returns the platform that this process runs on, as packages of native addons name it: `linux-x64-gnu`, `darwin-arm64` */
+export function addonPlatform(): string {
   const { platform, arch } = process;
   if (platform === "linux") return `linux-${arch}-${isMusl(process.execPath) ? "musl" : "gnu"}`;
   return platform === "win32" ? `win32-${arch}-msvc` : `${platform}-${arch}`;
@@ -117,7 +117,7 @@ function isMusl(executable: string): boolean {
 const ELF_HEAD_BYTES = 4096;
 
 async function buildAll(): Promise<void> {
-  const plugins = [embedLibsql(libsqlPlatform())];
+  const plugins = [embedLibsql(addonPlatform())];
   await report("peer", { ...PEER, outfile: join(ROOT, "dist/peer") });
   await report("tracker", {
     entry: join(ROOT, "tracker/index.ts"),

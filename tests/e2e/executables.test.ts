@@ -2,13 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import {
-  buildExecutable,
-  embedLibsql,
-  libsqlPlatform,
-  PEER,
-  withStaticAddon,
-} from "../../build.ts";
+import { addonPlatform, buildExecutable, embedLibsql, PEER, withStaticAddon } from "../../build.ts";
 import { hashOf, makeTempDirectory, type TempDirectory, writeSeeded } from "../support/temp.ts";
 import { startTracker } from "../support/tracker.ts";
 import { waitUntil } from "../support/wait.ts";
@@ -30,7 +24,7 @@ beforeAll(async () => {
   peer = built.at("peer");
   tracker = built.at("tracker");
   await buildExecutable({ ...PEER, outfile: peer });
-  const plugins = [embedLibsql(libsqlPlatform())];
+  const plugins = [embedLibsql(addonPlatform())];
   await buildExecutable({ entry: TRACKER_ENTRY, outfile: tracker, plugins });
 }, BUILD_MS_MAX);
 
@@ -133,7 +127,7 @@ describe("the executables", () => {
 describe("embedLibsql", () => {
   test("embedLibsql refuses to build without the platform's addon, saying which", () => {
     expect(() => embedLibsql("plan9-mips")).toThrow("@libsql/plan9-mips is not installed");
-    expect(() => embedLibsql(libsqlPlatform(), "/nowhere")).toThrow("is not installed");
+    expect(() => embedLibsql(addonPlatform(), "/nowhere")).toThrow("is not installed");
   });
 
   test("withStaticAddon writes the addon's name out, and refuses a loader that it does not know", async () => {
@@ -162,7 +156,7 @@ async function plantTraps(directory: string): Promise<void> {
 
 /** @returns the files that a program is bundled from */
 async function inputsOf(entry: string): Promise<readonly string[]> {
-  const plugins = entry === TRACKER_ENTRY ? [embedLibsql(libsqlPlatform())] : [];
+  const plugins = entry === TRACKER_ENTRY ? [embedLibsql(addonPlatform())] : [];
   const bundle = await Bun.build({ entrypoints: [entry], target: "bun", metafile: true, plugins });
   const inputs = Object.keys(bundle.metafile?.inputs ?? {});
   expect(inputs.length).toBeGreaterThan(20);
