@@ -1,9 +1,14 @@
+import type { PartAlgorithm } from "./part-algorithm.ts";
+
 /** The hashing that the protocol needs and, being pure, is handed: SPEC.md §1.2 and §2.3 name where. */
 export interface Crypto {
   /** @returns 32 bytes: SHA-256 over the chunks in order */
   sha256(...chunks: readonly Uint8Array[]): Uint8Array;
   /** @returns 32 bytes: HMAC-SHA-256 over the chunks in order */
   hmacSha256(key: Uint8Array, ...chunks: readonly Uint8Array[]): Uint8Array;
+  /** Parts are hashed elsewhere, but a torrent whose parts nobody here can hash must not even be read.
+   * @returns what this machine lacks to hash parts so, in words for its user; undefined when it lacks nothing */
+  lacks(algorithm: PartAlgorithm): string | undefined;
 }
 
 const HASH_BYTES = 32;

@@ -20,7 +20,12 @@ import {
   TRACKER_URL_CHARS_MAX,
   TRACKERS_MAX,
 } from "./limits.ts";
-import { ALGORITHM_CODE, PART_DIGEST_BYTES, type PartAlgorithm } from "./part-algorithm.ts";
+import {
+  ALGORITHM_CODE,
+  isPartAlgorithm,
+  PART_DIGEST_BYTES,
+  type PartAlgorithm,
+} from "./part-algorithm.ts";
 
 /** A torrent whose every field has been checked. */
 export interface Torrent {
@@ -81,6 +86,8 @@ export function formatTorrent(torrent: Torrent): string {
       PartSize: torrent.geometry.partBytes,
       Parts: parts,
       Hash: torrent.hash,
+      // Of the others the digests' length tells, and who reads only the original's four keys reads them too.
+      ...(torrent.algorithm === "blake3" ? { Algorithm: torrent.algorithm } : {}),
     },
     ...(torrent.name === undefined ? {} : { Name: torrent.name }),
     ...(torrent.trackers.length === 0 ? {} : { Trackers: torrent.trackers }),
@@ -89,7 +96,7 @@ export function formatTorrent(torrent: Torrent): string {
   return `${JSON.stringify(file)}\n`;
 }
 
-/** Reads a torrent file: checks every field, touches nothing.
+/** Reads a torrent file: checks every field, touches nothing. Whoever has a torrent can hash its parts.
  * @param bytes the whole file; a UTF-8 byte order mark is accepted
  * @throws {TorrentError} with the code of the first rule it breaks
  * @see SPEC.md §1.1 */
@@ -97,7 +104,7 @@ export function parseTorrent(crypto: Crypto, bytes: Uint8Array): Torrent {
   const root = parseObject(parseJson(bytes), "the file");
   const info = parseObject(required(root, "FileInfo"), "FileInfo");
   const geometry = parseGeometry(info);
-  const { algorithm, partDigests } = parseParts(info, geometry);
+  const { algorithm, partDigests } = parseParts(crypto, info, geometry);
   const hash = parseSwarmHash(required(info, "Hash"));
   if (hash === undefined) throw refuse("bad_hash", "Hash is no uuid");
   return createTorrent(crypto, {
@@ -168,6 +175,7 @@ function isWhole(value: unknown, min: number, max: number): value is number {
 }
 
 function parseParts(
+  crypto: Crypto,
   info: Readonly<Record<string, unknown>>,
   geometry: Geometry,
 ): { readonly algorithm: PartAlgorithm; readonly partDigests: Uint8Array } {
@@ -185,7 +193,7 @@ function parseParts(
       `${parts.length} parts, Size and PartSize ask for ${geometry.partCount}`,
     );
   }
-  const algorithm = parseAlgorithm(info.Algorithm, parts[0]);
+  const algorithm = parseAlgorithm(crypto, info.Algorithm, parts[0]);
   return { algorithm, partDigests: parsePartDigests(parts, PART_DIGEST_BYTES[algorithm]) };
 }
 
@@ -199,16 +207,17 @@ function parsePartDigests(parts: readonly unknown[], bytes: number): Uint8Array 
 }
 
 /** With no `Algorithm`, the first digest's length tells; a file without parts counts as SHA-256. */
-function parseAlgorithm(named: unknown, firstDigest: unknown): PartAlgorithm {
+function parseAlgorithm(crypto: Crypto, named: unknown, firstDigest: unknown): PartAlgorithm {
   const byLength = typeof firstDigest === "string" && firstDigest.length === 40 ? "sha1" : "sha256";
   if (named === undefined) return byLength;
-  if (named === "blake3")
-    throw refuse("unsupported_algorithm", "Algorithm blake3 is not supported by this version");
-  if (named !== "sha1" && named !== "sha256")
+  if (!isPartAlgorithm(named))
     throw refuse("bad_algorithm", "Algorithm is none of sha1, sha256, blake3");
-  if (firstDigest !== undefined && named !== byLength) {
+  if (firstDigest !== undefined && PART_DIGEST_BYTES[named] !== PART_DIGEST_BYTES[byLength]) {
     throw refuse("bad_algorithm", `Algorithm says ${named}, the digests are of another length`);
   }
+  const lacking = crypto.lacks(named);
+  if (lacking !== undefined)
+    throw refuse("unsupported_algorithm", `Algorithm is ${named}, and ${lacking}`);
   return named;
 }
 

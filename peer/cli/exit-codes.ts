@@ -101,11 +101,16 @@ function hintOf(error: unknown, name: Result): string {
   const isForgotten =
     (error instanceof NotFoundError || error instanceof TrackerError) &&
     error.code === "unknown_swarm";
-  return isForgotten ? UNKNOWN_SWARM_HINT : HINTS[name];
+  if (isForgotten) return UNKNOWN_SWARM_HINT;
+  const isLacking = error instanceof TorrentError && error.code === "unsupported_algorithm";
+  return isLacking ? LIBRARY_HINT : HINTS[name];
 }
 
 const UNKNOWN_SWARM_HINT =
   "check the hash with `peer list`; a tracker that forgot a torrent learns it again from whoever serves it";
+
+const LIBRARY_HINT =
+  "run `bun install` beside the sources, or take an executable that was built where the library is; a torrent made with --hash sha256 needs neither";
 
 const STORAGE_RESULTS: Readonly<Record<StorageErrorCode, Result>> = {
   no_space: "no-space",

@@ -2,15 +2,17 @@ import type { Crypto } from "../../protocol/crypto.ts";
 import type { PartIndex } from "../../protocol/geometry.ts";
 import { PART_DIGEST_BYTES, type PartAlgorithm } from "../../protocol/part-algorithm.ts";
 import type { Torrent } from "../../protocol/torrent.ts";
+import { Blake3, blake3Fault } from "./blake3.ts";
 
 /** Bun's hasher writes into nothing smaller, whatever the digest's length. */
 const DIGEST_BUFFER_BYTES = 64;
 
-/** @returns the protocol's hashing, done by the system's own code */
+/** @returns the protocol's hashing, done by the runtime's own code */
 export function createCrypto(): Crypto {
   return {
     sha256: (...chunks) => digestOf(new Bun.CryptoHasher("sha256"), chunks),
     hmacSha256: (key, ...chunks) => digestOf(new Bun.CryptoHasher("sha256", key), chunks),
+    lacks: (algorithm) => (algorithm === "blake3" ? blake3Fault() : undefined),
   };
 }
 
@@ -19,15 +21,41 @@ function digestOf(hasher: Bun.CryptoHasher, chunks: readonly Uint8Array[]): Uint
   return new Uint8Array(hasher.digest());
 }
 
-/** Hashes one part after the other; about a microsecond a part beyond the hashing itself. */
-export class PartHasher {
+/** What hashes one content after the other. */
+interface Hasher {
+  update(chunk: Uint8Array): void;
+  /** @returns valid until the next call */
+  digest(): Uint8Array;
+}
+
+/** By the runtime's own code. */
+class RuntimeHasher implements Hasher {
   readonly #hasher: Bun.CryptoHasher;
   readonly #buffer = new Uint8Array(DIGEST_BUFFER_BYTES);
   readonly #digest: Uint8Array;
 
-  constructor(algorithm: PartAlgorithm) {
+  constructor(algorithm: "sha1" | "sha256") {
     this.#hasher = new Bun.CryptoHasher(algorithm);
     this.#digest = this.#buffer.subarray(0, PART_DIGEST_BYTES[algorithm]);
+  }
+
+  update(chunk: Uint8Array): void {
+    this.#hasher.update(chunk);
+  }
+
+  digest(): Uint8Array {
+    this.#hasher.digest(this.#buffer);
+    return this.#digest;
+  }
+}
+
+/** Hashes one part after the other; about a microsecond a part beyond the hashing itself. */
+export class PartHasher {
+  readonly #hasher: Hasher;
+
+  /** @param algorithm one that this machine can do: `Crypto.lacks` says which, and no torrent of another can be read */
+  constructor(algorithm: PartAlgorithm) {
+    this.#hasher = algorithm === "blake3" ? new Blake3() : new RuntimeHasher(algorithm);
   }
 
   /** @param chunk the part's next bytes; not kept */
@@ -38,8 +66,7 @@ export class PartHasher {
   /** Ends the part; the next `update` begins another.
    * @returns its digest, valid until the next call */
   digest(): Uint8Array {
-    this.#hasher.digest(this.#buffer);
-    return this.#digest;
+    return this.#hasher.digest();
   }
 
   /** Ends the part as `digest` does.

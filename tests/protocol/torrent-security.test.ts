@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import path from "node:path";
 import fc from "fast-check";
+import type { TorrentDigest } from "../../protocol/ids.ts";
 import { createTorrent, formatTorrent } from "../../protocol/torrent.ts";
 import { testCrypto } from "../support/crypto.ts";
 import { FIXTURE_HASH, makeTorrent } from "../support/fixtures.ts";
@@ -13,6 +14,7 @@ import {
 import { traversalStrings } from "../support/traversal.ts";
 
 const DIGEST = "ab".repeat(32);
+const ALGORITHMS = ["sha1", "sha256", "blake3"] as const;
 
 describe("TOR-1", () => {
   for (const file of malformedTorrents) {
@@ -151,17 +153,26 @@ describe("TOR-3", () => {
 describe("TOR-5", () => {
   test("TOR-5: createTorrent covers the algorithm, so a weak one cannot take a strong one's place", () => {
     const empty = makeTorrent({ content: new Uint8Array(0) });
-    const digests = (["sha1", "sha256"] as const).map((algorithm) =>
+    const digests = ALGORITHMS.map((algorithm) =>
       String(createTorrent(testCrypto, { ...empty, algorithm }).digest),
     );
-    expect(new Set(digests).size).toBe(2);
+    expect(new Set(digests).size).toBe(3);
+  });
+
+  test("TOR-5: parseTorrent gives another digest when only the algorithm of the same parts is swapped", () => {
+    const algorithms = ["sha256", "blake3"] as const;
+    const torrents = algorithms.map((Algorithm) => readTorrent(torrentText({ Algorithm })));
+    const [one, other] = torrents;
+    expect(torrents.map(({ algorithm }) => algorithm)).toEqual([...algorithms]);
+    expect(one?.partDigests).toEqual(other?.partDigests as Uint8Array);
+    expect(one?.digest).not.toBe(other?.digest as TorrentDigest);
   });
 
   test("TOR-5: parseTorrent tells the weak algorithm, for the programs to name", () => {
-    const algorithms = (["sha1", "sha256"] as const).map(
+    const algorithms = ALGORITHMS.map(
       (algorithm) => readTorrent(formatTorrent(makeTorrent({ algorithm }))).algorithm,
     );
-    expect(algorithms).toEqual(["sha1", "sha256"]);
+    expect(algorithms).toEqual([...ALGORITHMS]);
   });
 });
 

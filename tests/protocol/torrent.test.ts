@@ -1,23 +1,32 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import type { Crypto } from "../../protocol/crypto.ts";
+import { TorrentError } from "../../protocol/errors.ts";
 import { Geometry } from "../../protocol/geometry.ts";
 import { TRACKER_URL_CHARS_MAX } from "../../protocol/limits.ts";
+import type { PartAlgorithm } from "../../protocol/part-algorithm.ts";
 import {
   createTorrent,
   expectedPartDigest,
   formatTorrent,
   isTrackerUrl,
+  parseTorrent,
   type Torrent,
 } from "../../protocol/torrent.ts";
 import { testCrypto } from "../support/crypto.ts";
 import { makeTorrent, randomBytes, swarmHash, utf8 } from "../support/fixtures.ts";
-import { corpusBytes, goodTorrents, readTorrent } from "../support/torrent-corpus.ts";
+import {
+  corpusBytes,
+  goldenTorrent,
+  goodTorrents,
+  readTorrent,
+} from "../support/torrent-corpus.ts";
 
 describe("parseTorrent", () => {
   for (const file of goodTorrents) {
     test(`parseTorrent reads the good torrent "${file.name}"`, () => {
       const torrent = readTorrent(corpusBytes(file));
-      // The expected digests were computed by Python's hashlib from SPEC.md §1.2.
+      // The expected digests were computed by Python's hashlib from SPEC.md §1.2, BLAKE3's parts by the package hash-wasm.
       expect(describeTorrent(torrent)).toEqual(file.expect);
     });
   }
@@ -28,6 +37,31 @@ describe("parseTorrent", () => {
       expectedPartDigest(torrent, part).toHex(),
     );
     expect(texts).toEqual(["00", "ab", "ff"].map((pair) => pair.repeat(32)));
+  });
+
+  test("parseTorrent reads the parts' digests that a plain BLAKE3 gives", () => {
+    const torrent = readTorrent(corpusBytes(goldenTorrent("blake3")));
+    const content = Uint8Array.from({ length: 1000 }, (_, at) => at % 251);
+    const made = makeTorrent({ content, partBytes: 256, algorithm: "blake3" });
+    expect(made.partDigests).toEqual(torrent.partDigests);
+    expect(made.digest).toBe(torrent.digest);
+  });
+
+  test("parseTorrent refuses an algorithm that the machine lacks, and says what is missing", () => {
+    const lacking: Crypto = {
+      ...testCrypto,
+      lacks: (algorithm) => (algorithm === "blake3" ? "its library is not installed" : undefined),
+    };
+    for (const { name } of goodTorrents.filter((file) => file.expect.algorithm === "blake3")) {
+      const refused = () => parseTorrent(lacking, corpusBytes(goldenTorrent(name)));
+      expect(refused).toThrow(TorrentError);
+      expect(refused).toThrow(expect.objectContaining({ code: "unsupported_algorithm" }));
+      expect(refused).toThrow("Algorithm is blake3, and its library is not installed");
+    }
+    for (const name of ["original_program", "sha256", "algorithm_sha1"]) {
+      const bytes = corpusBytes(goldenTorrent(name));
+      expect(parseTorrent(lacking, bytes)).toEqual(readTorrent(bytes));
+    }
   });
 
   test("parseTorrent gives a torrent that cannot be changed afterwards", () => {
@@ -50,6 +84,15 @@ describe("formatTorrent", () => {
     const file = JSON.parse(formatTorrent(bare));
     expect(Object.keys(file)).toEqual(["FileInfo"]);
     expect(Object.keys(file.FileInfo)).toEqual(["Size", "PartSize", "Parts", "Hash"]);
+  });
+
+  test("formatTorrent names the algorithm of BLAKE3 only, in the place that SPEC.md gives it", () => {
+    const infoOf = (algorithm: PartAlgorithm) =>
+      JSON.parse(formatTorrent(makeTorrent({ algorithm }))).FileInfo;
+    expect(infoOf("blake3").Algorithm).toBe("blake3");
+    for (const algorithm of ["sha1", "sha256"] as const) {
+      expect(infoOf(algorithm)).not.toHaveProperty("Algorithm");
+    }
   });
 
   test("formatTorrent writes one line that ends with a line feed", () => {
@@ -79,6 +122,7 @@ describe("createTorrent", () => {
       makeTorrent({ content: content.subarray(0, 511), partBytes: 512 }),
       makeTorrent({ content: other, partBytes: 256 }),
       makeTorrent({ content, partBytes: 256, algorithm: "sha1" }),
+      makeTorrent({ content, partBytes: 256, algorithm: "blake3" }),
       makeTorrent({ content, partBytes: 256, hash: "00000000-0000-4000-8000-000000000000" }),
     ];
     expect(new Set(variants.map((torrent) => torrent.digest)).size).toBe(variants.length);
@@ -141,7 +185,7 @@ function anyTorrent(): fc.Arbitrary<Torrent> {
       partBytes: fc.oneof(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 2 ** 24 })),
       partCount: fc.integer({ min: 0, max: 20 }),
       shortBy: fc.nat(),
-      algorithm: fc.constantFrom("sha1" as const, "sha256" as const),
+      algorithm: fc.constantFrom("sha1" as const, "sha256" as const, "blake3" as const),
       hash: fc.uuid(),
       seed: fc.integer(),
       name: fc.option(fc.stringMatching(/^[a-zA-Z0-9 ._\u00e0-\u00ff\u4e00-\u4fff-]{3,80}$/u), {
@@ -159,8 +203,9 @@ function anyTorrent(): fc.Arbitrary<Torrent> {
         draw.partCount * draw.partBytes - (draw.shortBy % draw.partBytes),
       );
       const geometry = new Geometry({ fileBytes, partBytes: draw.partBytes });
-      // With no parts nothing says which algorithm: the file counts as SHA-256.
-      const algorithm = geometry.partCount === 0 ? "sha256" : draw.algorithm;
+      // With no parts nothing tells SHA-1 from SHA-256: the file counts as SHA-256.
+      const isUntold = geometry.partCount === 0 && draw.algorithm === "sha1";
+      const algorithm = isUntold ? "sha256" : draw.algorithm;
       const digestBytes = algorithm === "sha1" ? 20 : 32;
       return createTorrent(testCrypto, {
         hash: swarmHash(draw.hash),

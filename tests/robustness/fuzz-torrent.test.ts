@@ -23,6 +23,7 @@ const TOKENS = [
   '"Hash":',
   '"__proto__":{',
   '"Name":"..",',
+  '"Algorithm":"blake3",',
   "null",
   "true",
   "1e999",

@@ -1,11 +1,10 @@
-import { CryptoHasher } from "bun";
 import type { Crypto } from "../../protocol/crypto.ts";
 import { assert } from "../../protocol/errors.ts";
 import { Geometry } from "../../protocol/geometry.ts";
 import { parseSwarmHash, type SwarmHash } from "../../protocol/ids.ts";
 import type { PartAlgorithm } from "../../protocol/part-algorithm.ts";
 import { createTorrent, type Torrent } from "../../protocol/torrent.ts";
-import { testCrypto } from "./crypto.ts";
+import { partDigest, testCrypto } from "./crypto.ts";
 
 /** The swarm of every fixture that does not say otherwise. */
 export const FIXTURE_HASH = "6f1e3a52-9c4b-4d7e-8a10-2b3c4d5e6f70";
@@ -34,8 +33,7 @@ export function makeTorrent(options: TorrentOptions = {}): Torrent {
   const digests: Uint8Array[] = [];
   for (const part of geometry.parts()) {
     const { offset, length } = geometry.partRange(part);
-    const hasher = new CryptoHasher(algorithm).update(content.subarray(offset, offset + length));
-    digests.push(new Uint8Array(hasher.digest()));
+    digests.push(partDigest(algorithm, content.subarray(offset, offset + length)));
   }
   return createTorrent(options.crypto ?? testCrypto, {
     hash: swarmHash(options.hash ?? FIXTURE_HASH),

@@ -1,5 +1,6 @@
 import { stat } from "node:fs/promises";
 import type { Torrent } from "../../protocol/torrent.ts";
+import { partDigest } from "./crypto.ts";
 import { waitUntil } from "./wait.ts";
 
 /** What a download's work file holds, seen from outside. */
@@ -23,11 +24,9 @@ export async function rightBytes(torrent: Torrent, path: string): Promise<number
   let bytes = 0;
   for (const part of geometry.parts()) {
     const { offset, length } = geometry.partRange(part);
-    const digest = new Bun.CryptoHasher(algorithm)
-      .update(content.subarray(offset, offset + length))
-      .digest();
+    const digest = partDigest(algorithm, content.subarray(offset, offset + length));
     const expected = partDigests.subarray(part * digest.length, (part + 1) * digest.length);
-    if (digest.equals(expected)) bytes += length;
+    if (Buffer.compare(digest, expected) === 0) bytes += length;
   }
   return bytes;
 }

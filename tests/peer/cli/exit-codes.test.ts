@@ -82,6 +82,13 @@ describe("toExit", () => {
     expect(toExit(new UsageError("bad_flag", "x".repeat(5000))).message).toHaveLength(1000);
   });
 
+  test("toExit says how to go on without a library that a torrent needs, and not that its file is bad", () => {
+    const lacking = toExit(new TorrentError("unsupported_algorithm", "x"));
+    expect(lacking).toMatchObject({ exitCode: 3, name: "bad-torrent" });
+    expect(lacking.hint).toContain("bun install");
+    expect(lacking.hint).not.toBe(toExit(new TorrentError("bad_size", "x")).hint);
+  });
+
   test("formatErrorLine has the form that scripts rely on", () => {
     expect(
       formatErrorLine(toExit(new NotFoundError("no_file", "Cannot read a: no such file"))),

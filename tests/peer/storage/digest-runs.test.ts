@@ -5,6 +5,9 @@ import { digestRuns } from "../../../peer/storage/digest-runs.ts";
 import type { DiskFile } from "../../../peer/storage/disk.ts";
 import { systemDisk } from "../../../peer/storage/system-disk.ts";
 import { Geometry } from "../../../protocol/geometry.ts";
+import type { PartAlgorithm } from "../../../protocol/part-algorithm.ts";
+import { HAS_BLAKE3 } from "../../support/blake3.ts";
+import { partDigest } from "../../support/crypto.ts";
 import { tempDir } from "./fixtures.ts";
 
 const MIB = 1024 * 1024;
@@ -15,7 +18,7 @@ const FILE_BYTES = 130 * MIB + 4321;
 async function digestsOf(
   file: DiskFile,
   geometry: Geometry,
-  options: { signal?: AbortSignal } = {},
+  options: { signal?: AbortSignal; algorithm?: PartAlgorithm } = {},
 ) {
   const whole = geometry.run(0, geometry.partCount);
   const digests = Array.from({ length: geometry.partCount }, () => "");
@@ -80,6 +83,30 @@ describe("digestRuns", () => {
         expect(threaded.progress.toSorted((left, right) => left - right)).toEqual(
           threaded.progress,
         );
+      } finally {
+        await file.close();
+      }
+    },
+  );
+
+  test.skipIf(!HAS_BLAKE3)(
+    "digestRuns in threads hashes with BLAKE3 too, as one thread and as a plain BLAKE3 do",
+    async () => {
+      await using dir = await tempDir();
+      const path = join(dir.path, "large");
+      await makeLargeFile(path);
+      const geometry = new Geometry({ fileBytes: FILE_BYTES, partBytes: MIB });
+      const file = await systemDisk.open(path, "read");
+      try {
+        const threaded = await digestsOf(file, geometry, { algorithm: "blake3" });
+        const single = await digestsOf(withoutThreads(file), geometry, { algorithm: "blake3" });
+        expect(threaded.digests).toEqual(single.digests);
+        for (const part of [0, 63, 130]) {
+          const content = await Bun.file(path)
+            .slice(part * MIB, (part + 1) * MIB)
+            .bytes();
+          expect(threaded.digests[part]).toBe(partDigest("blake3", content).toHex());
+        }
       } finally {
         await file.close();
       }

@@ -2,7 +2,7 @@ import { mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Random, systemClock } from "../../../peer/clock.ts";
-import { createCrypto, PartHasher } from "../../../peer/storage/hash.ts";
+import { createCrypto } from "../../../peer/storage/hash.ts";
 import { type DownloadOptions, openDownload } from "../../../peer/storage/open-download.ts";
 import type { SparseFile } from "../../../peer/storage/sparse-file.ts";
 import type { VerifiedRun } from "../../../peer/storage/store.ts";
@@ -11,6 +11,7 @@ import { Geometry, type PartRun } from "../../../protocol/geometry.ts";
 import { parseSwarmHash } from "../../../protocol/ids.ts";
 import { PART_DIGEST_BYTES, type PartAlgorithm } from "../../../protocol/part-algorithm.ts";
 import { createTorrent, type Torrent } from "../../../protocol/torrent.ts";
+import { partDigest } from "../../support/crypto.ts";
 
 export const crypto = createCrypto();
 
@@ -36,11 +37,10 @@ export function sample(options: SampleOptions = {}): Sample {
   const geometry = new Geometry({ fileBytes, partBytes });
   const digestBytes = PART_DIGEST_BYTES[algorithm];
   const partDigests = new Uint8Array(geometry.partCount * digestBytes);
-  const hasher = new PartHasher(algorithm);
   for (const part of geometry.parts()) {
     const { offset, length } = geometry.partRange(part);
-    hasher.update(content.subarray(offset, offset + length));
-    partDigests.set(hasher.digest(), part * digestBytes);
+    const digest = partDigest(algorithm, content.subarray(offset, offset + length));
+    partDigests.set(digest, part * digestBytes);
   }
   const hash = parseSwarmHash(options.uuid ?? "11111111-2222-4333-8444-555555555555");
   if (hash === undefined) throw new Error("No uuid in a fixture");

@@ -7,6 +7,8 @@ import { hashFile } from "../../../peer/storage/hash-file.ts";
 import { systemDisk } from "../../../peer/storage/system-disk.ts";
 import { bytesOf, verifyFile } from "../../../peer/storage/verify-file.ts";
 import { Bitfield } from "../../../protocol/bitfield.ts";
+import { PART_ALGORITHMS } from "../../support/blake3.ts";
+import { partDigest } from "../../support/crypto.ts";
 import {
   codeOf,
   failureOf,
@@ -31,6 +33,11 @@ describe("createCrypto", () => {
     expect(crypto.sha256().toHex()).toStartWith("e3b0c442");
   });
 
+  test("createCrypto lacks nothing for SHA-1 and SHA-256, nor for BLAKE3 where its library is", () => {
+    const crypto = createCrypto();
+    for (const algorithm of PART_ALGORITHMS) expect(crypto.lacks(algorithm)).toBeUndefined();
+  });
+
   test("createCrypto makes HMACs as RFC 4231 says (cases 1, 2 and the key longer than a block of case 6)", () => {
     const crypto = createCrypto();
     const one = crypto.hmacSha256(new Uint8Array(20).fill(0x0b), text.encode("Hi There"));
@@ -51,33 +58,41 @@ describe("createCrypto", () => {
 
 describe("PartHasher", () => {
   test("PartHasher hashes one part after the other, in any chunks", () => {
-    for (const algorithm of ["sha1", "sha256"] as const) {
+    for (const algorithm of PART_ALGORITHMS) {
       const hasher = new PartHasher(algorithm);
-      for (const content of ["", "a", "some longer part"]) {
-        for (const byte of new TextEncoder().encode(content)) hasher.update(Uint8Array.of(byte));
-        const expected = new Bun.CryptoHasher(algorithm).update(content).digest("hex");
-        expect(hasher.digest().toHex()).toBe(expected);
+      for (const text of [
+        "",
+        "a",
+        "some longer part",
+        "more than one chunk of BLAKE3".repeat(50),
+      ]) {
+        const content = new TextEncoder().encode(text);
+        for (const byte of content) hasher.update(Uint8Array.of(byte));
+        expect(hasher.digest().toHex()).toBe(partDigest(algorithm, content).toHex());
       }
     }
   });
 
-  test("PartHasher finds out whether a part ends as the torrent says, for each of its bytes", () => {
-    const { torrent, content } = sample({ fileBytes: 600, algorithm: "sha1" });
-    const hasher = new PartHasher("sha1");
-    for (const part of torrent.geometry.parts()) {
-      const { offset, length } = torrent.geometry.partRange(part);
-      hasher.update(content.subarray(offset, offset + length));
-      expect(hasher.endsAs(torrent, part)).toBe(true);
-    }
-    const [part] = torrent.geometry.parts();
-    if (part === undefined) throw new Error("The sample has parts");
-    for (let at = 0; at < 256; at++) {
-      const flipped = content.slice(0, 256);
-      flipped[at] = (flipped[at] ?? 0) ^ 1;
-      hasher.update(flipped);
-      expect(hasher.endsAs(torrent, part)).toBe(false);
-    }
-  });
+  test.each([...PART_ALGORITHMS])(
+    "PartHasher finds out whether a part ends as the torrent says, for each of its bytes, by %s",
+    (algorithm) => {
+      const { torrent, content } = sample({ fileBytes: 600, algorithm });
+      const hasher = new PartHasher(algorithm);
+      for (const part of torrent.geometry.parts()) {
+        const { offset, length } = torrent.geometry.partRange(part);
+        hasher.update(content.subarray(offset, offset + length));
+        expect(hasher.endsAs(torrent, part)).toBe(true);
+      }
+      const [part] = torrent.geometry.parts();
+      if (part === undefined) throw new Error("The sample has parts");
+      for (let at = 0; at < 256; at++) {
+        const flipped = content.slice(0, 256);
+        flipped[at] = (flipped[at] ?? 0) ^ 1;
+        hasher.update(flipped);
+        expect(hasher.endsAs(torrent, part)).toBe(false);
+      }
+    },
+  );
 });
 
 describe("hashFile", () => {
@@ -91,7 +106,7 @@ describe("hashFile", () => {
       [9 * MIB + 17, 3 * MIB + 1],
       [33 * MIB + 5, 16 * MIB],
     ] as const) {
-      for (const algorithm of ["sha1", "sha256"] as const) {
+      for (const algorithm of PART_ALGORITHMS) {
         if (fileBytes > 10 * MIB && algorithm === "sha1") continue;
         const from = sample({ fileBytes, partBytes, algorithm });
         const path = await writeSample(dir.path, from);
