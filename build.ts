@@ -21,11 +21,14 @@ export interface ExecutableOptions {
 }
 
 const ROOT = import.meta.dir;
+/** An ELF file names the loader it wants in its first page. */
+const ELF_HEAD_BYTES = 4096;
 
 /** What the peer's executable is made of. */
-export const PEER: Pick<ExecutableOptions, "entry" | "threads"> = {
+export const PEER: Pick<ExecutableOptions, "entry" | "threads" | "plugins"> = {
   entry: join(ROOT, "peer/index.ts"),
   threads: [join(ROOT, "peer/storage/hash-worker.ts")],
+  plugins: [embedBlake3(addonPlatform())],
 };
 
 /** @returns the size of the executable in bytes
@@ -58,6 +61,30 @@ export async function buildExecutable(options: ExecutableOptions): Promise<numbe
     await rm(fresh, { force: true });
   }
   return (await stat(outfile)).size;
+}
+
+/** The BLAKE3 library looks for its native addon in many places, among them those that the environment names. Inside the
+ * peer's executable it is the addon itself, or, where there is none for the platform, an error that says so.
+ * @param platform the addon's package, as `addonPlatform()` names it */
+export function embedBlake3(platform: string, modules = join(ROOT, "node_modules")): BunPlugin {
+  const addon = blake3Addon(platform, modules);
+  const contents = existsSync(addon)
+    ? `module.exports = require(${JSON.stringify(addon)});`
+    : `throw new Error("This executable was built without BLAKE3");`;
+  return {
+    name: "embed-blake3",
+    setup(build) {
+      build.onResolve({ filter: /^@napi-rs\/blake-hash$/ }, () => ({
+        path: "addon",
+        namespace: "blake3",
+      }));
+      build.onLoad({ filter: /^addon$/, namespace: "blake3" }, () => ({ contents, loader: "js" }));
+    },
+  };
+}
+
+function blake3Addon(platform: string, modules: string): string {
+  return join(modules, "@napi-rs", `blake-hash-${platform}`, `blake.${platform}.node`);
 }
 
 /** libSQL loads its native addon by a name that it puts together when it runs, which no bundler can follow. This replaces
@@ -113,12 +140,13 @@ function isMusl(executable: string): boolean {
   return head.includes("/ld-musl-");
 }
 
-/** An ELF file names the loader it wants in its first page. */
-const ELF_HEAD_BYTES = 4096;
-
 async function buildAll(): Promise<void> {
-  const plugins = [embedLibsql(addonPlatform())];
+  const platform = addonPlatform();
+  const plugins = [embedLibsql(platform)];
   await report("peer", { ...PEER, outfile: join(ROOT, "dist/peer") });
+  if (!existsSync(blake3Addon(platform, join(ROOT, "node_modules")))) {
+    process.stdout.write(`dist/peer is without BLAKE3: no addon for ${platform} is installed\n`);
+  }
   await report("tracker", {
     entry: join(ROOT, "tracker/index.ts"),
     outfile: join(ROOT, "dist/tracker"),

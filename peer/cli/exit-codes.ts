@@ -110,7 +110,7 @@ const UNKNOWN_SWARM_HINT =
   "check the hash with `peer list`; a tracker that forgot a torrent learns it again from whoever serves it";
 
 const LIBRARY_HINT =
-  "run `bun install` beside the sources, or take an executable that was built where the library is; a torrent made with --hash sha256 needs neither";
+  "run `bun install` beside the sources, or take an executable that was built with the library, which it unpacks into TMPDIR; a torrent made with --hash sha256 needs neither";
 
 const STORAGE_RESULTS: Readonly<Record<StorageErrorCode, Result>> = {
   no_space: "no-space",

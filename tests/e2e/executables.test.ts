@@ -2,7 +2,17 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { addonPlatform, buildExecutable, embedLibsql, PEER, withStaticAddon } from "../../build.ts";
+import {
+  addonPlatform,
+  buildExecutable,
+  embedBlake3,
+  embedLibsql,
+  PEER,
+  withStaticAddon,
+} from "../../build.ts";
+import type { PartAlgorithm } from "../../protocol/part-algorithm.ts";
+import { HAS_BLAKE3 } from "../support/blake3.ts";
+import { partDigest } from "../support/crypto.ts";
 import { hashOf, makeTempDirectory, type TempDirectory, writeSeeded } from "../support/temp.ts";
 import { startTracker } from "../support/tracker.ts";
 import { waitUntil } from "../support/wait.ts";
@@ -10,8 +20,8 @@ import { waitUntil } from "../support/wait.ts";
 const ROOT = join(import.meta.dir, "../..");
 const TRACKER_ENTRY = join(ROOT, "tracker/index.ts");
 const MIB = 1024 * 1024;
-/** What an executable may add to the runtime that it carries. */
-const PEER_OWN_BYTES_MAX = 8 * MIB;
+/** What an executable may add to the runtime that it carries; one of the peer's MiB is the BLAKE3 library's addon. */
+const PEER_OWN_BYTES_MAX = 9 * MIB;
 const TRACKER_OWN_BYTES_MAX = 24 * MIB;
 const BUILD_MS_MAX = 120_000;
 
@@ -64,17 +74,70 @@ describe("the executables", () => {
 
   test("the peer's executable hashes a large file in threads, and so does not need its sources for it", async () => {
     await using directory = await makeTempDirectory();
-    const file = directory.at("large.bin");
-    await Bun.write(file, "");
-    await truncate(file, 200 * 1024 * 1024);
-    const torrent = directory.at("large.json");
-    await Bun.write(torrent, zerosTorrent(200, 1024 * 1024));
-    const verified = await run(peer, directory.path, ["verify", torrent, file]);
+    const place = await zerosPlace(directory, { parts: 200, algorithm: "sha256" });
+    const verified = await run(peer, directory.path, ["verify", ...place]);
     expect(verified).toMatchObject({
       exitCode: 0,
       stdout: expect.stringContaining("200 of 200 parts are right"),
     });
   }, 30_000);
+
+  test.skipIf(!HAS_BLAKE3)(
+    "the peer's executable hashes with BLAKE3, also in threads, and needs nothing beside it for that",
+    async () => {
+      await using directory = await makeTempDirectory();
+      for (const parts of [3, 200]) {
+        const place = await zerosPlace(directory, { parts, algorithm: "blake3" });
+        const verified = await run(peer, directory.at("empty"), ["verify", ...place]);
+        expect(verified).toMatchObject({
+          exitCode: 0,
+          stdout: expect.stringContaining(`${parts} of ${parts} parts are right`),
+        });
+      }
+      expect(await readdir(directory.at("empty"))).toEqual([]);
+    },
+    30_000,
+  );
+
+  test.skipIf(!HAS_BLAKE3)(
+    "the peer's executable refuses BLAKE3 where it cannot unpack the library, and does the rest",
+    async () => {
+      await using directory = await makeTempDirectory();
+      const verify = async (algorithm: PartAlgorithm) => {
+        const place = await zerosPlace(directory, { parts: 3, algorithm });
+        const words = ["TMPDIR=/nonexistent", peer, "verify", ...place];
+        return await run("/usr/bin/env", directory.at("empty"), words);
+      };
+      const refused = await verify("blake3");
+      expect(refused).toMatchObject({ exitCode: 3, stdout: "" });
+      expect(refused.stderr).toMatch(
+        /^ERROR code=3 [^\n]+ cannot be opened [^\n]+ TMPDIR[^\n]+\n$/,
+      );
+      expect((await verify("sha256")).exitCode).toBe(0);
+    },
+    30_000,
+  );
+
+  test(
+    "a peer's executable built without the BLAKE3 library refuses what needs it in one line, and does the rest",
+    async () => {
+      await using directory = await makeTempDirectory();
+      const without = built.at("without");
+      await buildExecutable({ ...PEER, outfile: without, plugins: [embedBlake3("plan9-mips")] });
+      const blake3 = await zerosPlace(directory, { parts: 3, algorithm: "blake3" });
+      const refused = await run(without, directory.at("empty"), ["verify", ...blake3]);
+      expect(refused).toMatchObject({ exitCode: 3, stdout: "" });
+      const { platform, arch } = process;
+      expect(refused.stderr).toMatch(
+        `ERROR code=3 name=bad-torrent: Cannot read torrent: Algorithm is blake3, and its library @napi-rs/blake-hash has no addon for ${platform}-${arch} here; hint: `,
+      );
+      expect(refused.stderr.split("\n")).toHaveLength(2);
+      const sha256 = await zerosPlace(directory, { parts: 3, algorithm: "sha256" });
+      const verified = await run(without, directory.at("empty"), ["verify", ...sha256]);
+      expect(verified.exitCode).toBe(0);
+    },
+    BUILD_MS_MAX,
+  );
 
   test("the executables add little to the runtime they carry", async () => {
     const { size: runtime } = await stat(process.execPath);
@@ -84,7 +147,10 @@ describe("the executables", () => {
 
   test("the peer's executable is made of none of the tracker's packages, the tracker's is", async () => {
     const foreign = /node_modules\/(elysia|drizzle-orm|libsql|@libsql)\//;
-    expect((await inputsOf(PEER.entry)).filter((path) => foreign.test(path))).toEqual([]);
+    const inputs = await inputsOf(PEER.entry);
+    expect(inputs.filter((path) => foreign.test(path))).toEqual([]);
+    const addons = inputs.filter((path) => path.endsWith(".node"));
+    expect(addons).toEqual(HAS_BLAKE3 ? [expect.stringContaining("@napi-rs/blake-hash-")] : []);
     const used = (await inputsOf(TRACKER_ENTRY)).map((path) => foreign.exec(path)?.[1]);
     expect([...new Set(used)].filter(Boolean).toSorted()).toEqual([
       "@libsql",
@@ -156,8 +222,13 @@ async function plantTraps(directory: string): Promise<void> {
 
 /** @returns the files that a program is bundled from */
 async function inputsOf(entry: string): Promise<readonly string[]> {
-  const plugins = entry === TRACKER_ENTRY ? [embedLibsql(addonPlatform())] : [];
-  const bundle = await Bun.build({ entrypoints: [entry], target: "bun", metafile: true, plugins });
+  const plugins = entry === TRACKER_ENTRY ? [embedLibsql(addonPlatform())] : PEER.plugins;
+  const bundle = await Bun.build({
+    entrypoints: [entry],
+    target: "bun",
+    metafile: true,
+    plugins: [...(plugins ?? [])],
+  });
   const inputs = Object.keys(bundle.metafile?.inputs ?? {});
   expect(inputs.length).toBeGreaterThan(20);
   return inputs;
@@ -198,12 +269,24 @@ async function run(executable: string, cwd: string, args: readonly string[]) {
   return await child.ended;
 }
 
-/** The torrent of a file of zeros. */
-function zerosTorrent(parts: number, partBytes: number): string {
-  const digest = new Bun.CryptoHasher("sha256").update(new Uint8Array(partBytes)).digest("hex");
-  const Parts = Array.from({ length: parts }, () => digest);
-  const Hash = "6fa459ea-ee8a-3ca4-894e-db77e160355e";
-  return JSON.stringify({
-    FileInfo: { Size: parts * partBytes, PartSize: partBytes, Parts, Hash },
-  });
+/** Makes a file of zeros in parts of 1 MiB, its torrent, and an empty directory beside them.
+ * @returns the paths of the torrent and of the file */
+async function zerosPlace(
+  directory: TempDirectory,
+  { parts, algorithm }: { readonly parts: number; readonly algorithm: PartAlgorithm },
+): Promise<readonly [string, string]> {
+  const file = directory.at(`${algorithm}-${parts}.bin`);
+  await writeFile(file, "");
+  await truncate(file, parts * MIB);
+  const digest = partDigest(algorithm, new Uint8Array(MIB)).toHex();
+  const FileInfo = {
+    Size: parts * MIB,
+    PartSize: MIB,
+    Parts: Array.from({ length: parts }, () => digest),
+    Hash: "6fa459ea-ee8a-3ca4-894e-db77e160355e",
+    Algorithm: algorithm,
+  };
+  await writeFile(`${file}.json`, JSON.stringify({ FileInfo }));
+  await mkdir(directory.at("empty"), { recursive: true });
+  return [`${file}.json`, file];
 }
