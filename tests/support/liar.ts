@@ -60,7 +60,8 @@ type Answer = (caller: Caller, run: PartRun, bytes: Uint8Array) => void;
 
 const ANSWERS: Readonly<Record<Behaviour, Answer>> = {
   "wrong-bytes": (caller, run, bytes) => {
-    const wrong = bytes.slice();
+    // Not by slice, which on a Buffer makes no copy: who asks again would get the bytes turned right again.
+    const wrong = Uint8Array.from(bytes);
     wrong[wrong.length - 1] = (wrong.at(-1) ?? 0) ^ 1;
     caller.send(run, 0, wrong);
   },
