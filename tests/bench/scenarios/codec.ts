@@ -1,5 +1,6 @@
 import { do_not_optimize, measure } from "mitata";
 import { Packr } from "msgpackr/pack";
+import { createCrypto } from "../../../peer/storage/hash.ts";
 import { RunHasher } from "../../../peer/storage/run-hasher.ts";
 import { Picker } from "../../../peer/swarm/picker.ts";
 import { Bitfield } from "../../../protocol/bitfield.ts";
@@ -188,16 +189,22 @@ function hashCases(): readonly Case[] {
   const bytes = crypto.getRandomValues(new Uint8Array(64 * KIB));
   const content = Buffer.concat(Array.from({ length: 16 }, () => bytes));
   const chunks = chunksOf(content);
-  return [MIB, 256].map((partBytes) => {
+  const algorithms = (["sha256", "blake3"] as const).filter(
+    (algorithm) => createCrypto().lacks(algorithm) === undefined,
+  );
+  const pairs = algorithms.flatMap((algorithm) =>
+    [MIB, 256].map((partBytes) => [algorithm, partBytes] as const),
+  );
+  return pairs.map(([algorithm, partBytes]) => {
     const geometry = new Geometry({ fileBytes: MIB, partBytes });
     const all = geometry.run(0, geometry.partCount);
     if (all === undefined) throw new Error("A MiB has parts");
     return {
-      name: `RunHasher: SHA-256, 1 MiB in parts of ${partBytes} bytes`,
+      name: `RunHasher: ${algorithm}, 1 MiB in parts of ${partBytes} bytes`,
       bytes: MIB,
       run: () => {
         let parts = 0;
-        const hasher = new RunHasher(geometry, "sha256", [all], (_part, ended) => {
+        const hasher = new RunHasher(geometry, algorithm, [all], (_part, ended) => {
           ended.digest();
           parts++;
         });
