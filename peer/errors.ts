@@ -1,7 +1,9 @@
 import { CodedError } from "../protocol/errors.ts";
 
-/** The command line is wrong: one line for the user, exit code 2. */
-export class UsageError extends CodedError<"bad_argument" | "bad_flag" | "bad_config"> {}
+/** The command line is wrong, or asks for what this machine lacks: one line for the user, exit code 2. */
+export class UsageError extends CodedError<
+  "bad_argument" | "bad_flag" | "bad_config" | "unsupported_algorithm"
+> {}
 
 /** What was named is not there: a file, or a hash that the tracker or the library does not know; exit code 4. */
 export class NotFoundError extends CodedError<"no_file" | "unknown_swarm"> {}

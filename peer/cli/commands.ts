@@ -48,7 +48,10 @@ export const VERBS: readonly VerbSpec[] = [
         flags: "--part-size <size>",
         help: "auto, or a size up to 16M (default: auto: 256 KiB to 16 MiB, giving 1,000 to 4,000 parts)",
       },
-      { flags: "--hash <algorithm>", help: "sha256 or sha1 (default: sha256)" },
+      {
+        flags: "--hash <algorithm>",
+        help: "sha256, sha1 or blake3, which needs its library at both ends (default: sha256)",
+      },
       { flags: "--name <name>", help: "the name in the torrent (default: the file's own)" },
       { flags: "--no-serve", help: "only register; a later `peer serve` announces it" },
       {

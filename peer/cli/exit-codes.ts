@@ -102,7 +102,9 @@ function hintOf(error: unknown, name: Result): string {
     (error instanceof NotFoundError || error instanceof TrackerError) &&
     error.code === "unknown_swarm";
   if (isForgotten) return UNKNOWN_SWARM_HINT;
-  const isLacking = error instanceof TorrentError && error.code === "unsupported_algorithm";
+  const isLacking =
+    (error instanceof TorrentError || error instanceof UsageError) &&
+    error.code === "unsupported_algorithm";
   return isLacking ? LIBRARY_HINT : HINTS[name];
 }
 

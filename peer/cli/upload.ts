@@ -1,8 +1,10 @@
 import { basename } from "node:path";
 import { TorrentError } from "../../protocol/errors.ts";
+import type { PartAlgorithm } from "../../protocol/part-algorithm.ts";
 import { formatTorrent, type Torrent } from "../../protocol/torrent.ts";
 import { NotFoundError, UsageError } from "../errors.ts";
 import type { Disk } from "../storage/disk.ts";
+import { createCrypto } from "../storage/hash.ts";
 import { writeAtomic } from "../storage/small-file.ts";
 import { existsError, resolveTarget } from "../storage/target.ts";
 import type { LocalPeer } from "../transfer/local-peer.ts";
@@ -14,9 +16,10 @@ import { readTorrentFile } from "./torrent-file.ts";
 import type { Context, UploadOptions } from "./verbs.ts";
 
 /** `peer upload FILE [TORRENT]`
- * @throws {NotFoundError} no such file; {StorageError} exists: something that is no torrent stands at TORRENT; what
+ * @throws {UsageError} unsupported_algorithm: this machine cannot hash so; {NotFoundError} no such file; {StorageError} exists: something that is no torrent stands at TORRENT; what
  * `makeTorrent` throws; the signal's reason when serving ends */
 export async function upload(context: Context, options: UploadOptions): Promise<number> {
+  refuseLacking(options.algorithm);
   await using running = await startPeer(context);
   const { peer, isHelper } = running;
   const made = await makeAndWrite(peer, context, options);
@@ -57,6 +60,16 @@ export function announceUpload(
   const target = torrent.name ?? basename(options.file);
   const next = `On another machine: peer download ${quote(basename(torrentPath))} ${quote(target)}`;
   report.emit({ type: "uploaded", ...toTorrentFacts(torrent), torrent: torrentPath, next });
+}
+
+/** Said before anything is read or written. */
+function refuseLacking(algorithm: PartAlgorithm): void {
+  const lacking = createCrypto().lacks(algorithm);
+  if (lacking === undefined) return;
+  throw new UsageError(
+    "unsupported_algorithm",
+    `Cannot use --hash ${algorithm}: ${lacking}, expected sha256 or sha1`,
+  );
 }
 
 /** Said before hours of hashing: a torrent may be made again, but nothing else is ever overwritten. */

@@ -1,5 +1,5 @@
 import { NAME_CHARS_MAX, PART_BYTES_MAX } from "../../protocol/limits.ts";
-import type { PartAlgorithm } from "../../protocol/part-algorithm.ts";
+import { isPartAlgorithm, type PartAlgorithm } from "../../protocol/part-algorithm.ts";
 import { parseByteSize } from "../config/byte-size.ts";
 import { parseDurationMs } from "../config/duration.ts";
 import { UsageError } from "../errors.ts";
@@ -92,14 +92,9 @@ function parsePartSize(text: string | undefined): "auto" | number {
 }
 
 function parseAlgorithm(text: string | undefined): PartAlgorithm {
-  if (text === undefined || text === "sha256") return "sha256";
-  if (text === "sha1") return "sha1";
-  const isLater = text === "blake3";
-  throw badFlag(
-    "--hash",
-    text,
-    `sha256 or sha1${isLater ? ", blake3 is not in this version" : ""}`,
-  );
+  if (text === undefined) return "sha256";
+  if (!isPartAlgorithm(text)) throw badFlag("--hash", text, "sha256, sha1 or blake3");
+  return text;
 }
 
 function parseName(name: string | undefined): string | undefined {

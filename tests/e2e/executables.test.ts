@@ -11,7 +11,7 @@ import {
   withStaticAddon,
 } from "../../build.ts";
 import type { PartAlgorithm } from "../../protocol/part-algorithm.ts";
-import { HAS_BLAKE3 } from "../support/blake3.ts";
+import { HAS_BLAKE3, PART_ALGORITHMS } from "../support/blake3.ts";
 import { partDigest } from "../support/crypto.ts";
 import { hashOf, makeTempDirectory, type TempDirectory, writeSeeded } from "../support/temp.ts";
 import { startTracker } from "../support/tracker.ts";
@@ -43,34 +43,38 @@ afterAll(async () => {
 });
 
 describe("the executables", () => {
-  test("the executables run in an empty directory with an empty environment, and move a file", async () => {
-    await using directory = await makeTempDirectory();
-    const empty = directory.at("empty");
-    await mkdir(empty);
-    const file = await writeSeeded(directory.at("file.bin"), 20 * MIB, 7);
-    const torrent = directory.at("file.torrent.json");
-    await using running = await startTracker({
-      // env -i: what startTracker gives is taken away again.
-      command: ["env", "-i", `--chdir=${empty}`, tracker],
-      db: `file:${directory.at("tracker.db")}`,
-    });
-    const shared = ["--tracker", running.url, "--listen", "127.0.0.1:0", "--data-dir"];
+  test.each([...PART_ALGORITHMS])(
+    "the executables run in an empty directory with an empty environment, and move a file by %s",
+    async (algorithm) => {
+      await using directory = await makeTempDirectory();
+      const empty = directory.at("empty");
+      await mkdir(empty);
+      const file = await writeSeeded(directory.at("file.bin"), 20 * MIB, 7);
+      const torrent = directory.at("file.torrent.json");
+      await using running = await startTracker({
+        // env -i: what startTracker gives is taken away again.
+        command: ["env", "-i", `--chdir=${empty}`, tracker],
+        db: `file:${directory.at("tracker.db")}`,
+      });
+      const shared = ["--tracker", running.url, "--listen", "127.0.0.1:0", "--data-dir"];
 
-    await using uploader = start(peer, empty, [
-      ...["upload", file, torrent, ...shared],
-      directory.at("a"),
-    ]);
-    await uploader.printed("SUCCESSFUL UPLOAD\n");
-    const downloaded = await run(peer, empty, [
-      ...["download", torrent, directory.at("copy.bin"), ...shared],
-      directory.at("b"),
-    ]);
-    expect(downloaded).toMatchObject({ exitCode: 0, stdout: "SUCCESSFUL DOWNLOAD\n" });
-    expect(await hashOf(directory.at("copy.bin"))).toBe(await hashOf(file));
-    expect(await uploader.stop("SIGINT")).toBe(130);
-    expect(await running.kill("SIGTERM")).toBe(143);
-    expect(await readdir(empty)).toEqual([]);
-  }, 60_000);
+      await using uploader = start(peer, empty, [
+        ...["upload", file, torrent, "--hash", algorithm, ...shared],
+        directory.at("a"),
+      ]);
+      await uploader.printed("SUCCESSFUL UPLOAD\n");
+      const downloaded = await run(peer, empty, [
+        ...["download", torrent, directory.at("copy.bin"), ...shared],
+        directory.at("b"),
+      ]);
+      expect(downloaded).toMatchObject({ exitCode: 0, stdout: "SUCCESSFUL DOWNLOAD\n" });
+      expect(await hashOf(directory.at("copy.bin"))).toBe(await hashOf(file));
+      expect(await uploader.stop("SIGINT")).toBe(130);
+      expect(await running.kill("SIGTERM")).toBe(143);
+      expect(await readdir(empty)).toEqual([]);
+    },
+    60_000,
+  );
 
   test("the peer's executable hashes a large file in threads, and so does not need its sources for it", async () => {
     await using directory = await makeTempDirectory();

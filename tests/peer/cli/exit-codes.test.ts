@@ -83,7 +83,9 @@ describe("toExit", () => {
   });
 
   test("toExit says how to go on without a library that a torrent needs, and not that its file is bad", () => {
+    const asked = toExit(new UsageError("unsupported_algorithm", "x"));
     const lacking = toExit(new TorrentError("unsupported_algorithm", "x"));
+    expect(asked).toEqual({ ...lacking, exitCode: 2, name: "usage" });
     expect(lacking).toMatchObject({ exitCode: 3, name: "bad-torrent" });
     expect(lacking.hint).toContain("bun install");
     expect(lacking.hint).not.toBe(toExit(new TorrentError("bad_size", "x")).hint);
