@@ -2,6 +2,7 @@ import type { Socket, SocketHandler } from "bun";
 import { type Address, formatAddress } from "../../protocol/address.ts";
 import { SOCKET_READ_BUFFER_BYTES } from "../../protocol/limits.ts";
 import { TransportError } from "../errors.ts";
+import { letGo } from "../let-go.ts";
 
 /** A Bun TCP socket as a pair of Web Streams, with backpressure both ways.
  *
@@ -72,7 +73,10 @@ export class SocketStreams {
 
   /** From the socket's handlers: bytes came. */
   onData(chunk: Uint8Array): void {
-    if (this.#reader === undefined) return;
+    if (this.#reader === undefined) {
+      letGo(chunk);
+      return;
+    }
     this.#reader.enqueue(chunk);
     if ((this.#reader.desiredSize ?? 0) > 0 || this.#isPaused) return;
     this.#isPaused = true;

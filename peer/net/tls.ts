@@ -42,7 +42,7 @@ export async function secure(
     throw new TransportError("reset", "Cannot encrypt the connection: the remote is gone already");
   }
   const slot: SocketSlot = {};
-  const [ciphertext, socket] = raw.upgradeTLS<SocketSlot>({
+  const [, socket] = raw.upgradeTLS<SocketSlot>({
     data: slot,
     tls: {
       ...certificate,
@@ -69,7 +69,6 @@ export async function secure(
       },
     },
   });
-  ciphertext.reload({ socket: { drain: () => undefined } });
   const streams = new SocketStreams(socket);
   slot.streams = streams;
   const onAbort = () =>

@@ -19,7 +19,7 @@ export class Blake3 {
 
   /** @param chunk the next bytes; not kept */
   update(chunk: Uint8Array): void {
-    this.#hasher.update(chunk);
+    this.#hasher.update(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length));
   }
 
   /** Ends the content; the next `update` begins another.

@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import type { PartIndex, PartRun } from "../../protocol/geometry.ts";
-import { PART_DIGEST_BYTES, type Torrent } from "../../protocol/torrent.ts";
+import { PART_DIGEST_BYTES } from "../../protocol/part-algorithm.ts";
+import type { Torrent } from "../../protocol/torrent.ts";
 import { HashThread } from "./hash-thread.ts";
 import { RunHasher } from "./run-hasher.ts";
 

@@ -34,6 +34,7 @@ export const FLOORS: readonly Floor[] = [
       "event-schemas",
       "events",
       "in-flight",
+      "let-go",
       "printable",
       "result",
     ].map((name) => `peer/${name}.ts`),

@@ -92,6 +92,14 @@ describe("SocketStreams", () => {
     expect(bytes).toBe(total);
   });
 
+  test("SocketStreams lets go of what comes after it was detached", async () => {
+    await using pair = await connectPair();
+    pair.near.detach();
+    const chunk = new Uint8Array(MIB);
+    pair.near.onData(chunk);
+    expect(chunk.length).toBe(0);
+  });
+
   test("SocketStreams holds a sender back while nobody reads, and lets it go on when somebody does", async () => {
     await using pair = await connectPair();
     const flow = flood(pair.near.writable);

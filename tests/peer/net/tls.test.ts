@@ -170,6 +170,29 @@ function openSockets(): number {
 }
 
 describe("secure", () => {
+  test("secure leaves the listener as it is: others are taken on while and after a connection is encrypted", async () => {
+    const [near, far] = await certificates;
+    const signal = AbortSignal.timeout(5000);
+    const accepted: SocketStreams[] = [];
+    const listener = listen({ host: "127.0.0.1", port: 0 }, (streams) => accepted.push(streams));
+    const dialled: SocketStreams[] = [];
+    for (const count of [1, 2, 3]) {
+      const client = await dial({ host: "127.0.0.1", port: listener.port }, signal);
+      await eventually(
+        () => accepted.length,
+        (length) => length === count,
+      );
+      const server = accepted[count - 1] ?? client;
+      const [one, other] = await Promise.all([
+        secure(client, near, { isServer: false, signal }),
+        secure(server, far, { isServer: true, signal }),
+      ]);
+      dialled.push(one.streams, other.streams);
+    }
+    for (const streams of dialled) streams.terminate();
+    listener.stop();
+  });
+
   test("secure gives both sides the same two fingerprints, each its own first", async () => {
     const pair = await connectPair();
     const [near, far] = await securePair(pair);

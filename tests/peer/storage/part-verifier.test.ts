@@ -1,7 +1,7 @@
 import { describe, expect, spyOn, test } from "bun:test";
 import { HashThread } from "../../../peer/storage/hash-thread.ts";
 import { PartVerifier } from "../../../peer/storage/part-verifier.ts";
-import type { PartAlgorithm } from "../../../protocol/torrent.ts";
+import type { PartAlgorithm } from "../../../protocol/part-algorithm.ts";
 import { failureCode } from "../../support/eventually.ts";
 import { sample, toRun } from "./fixtures.ts";
 
