@@ -51,7 +51,9 @@ function load(): typeof import("@napi-rs/blake-hash") {
 /** The library's own message speaks of another package manager's faults; its causes are what it tried, the last first. */
 function describe(cause: unknown): string {
   const [first] = chainOf(cause);
-  if (first !== undefined && codeOf(first) === "MODULE_NOT_FOUND") return "is not installed";
+  const isMissing = first !== undefined && codeOf(first) === "MODULE_NOT_FOUND";
+  // Its addons are packages of their own, and missing ones are reported alike.
+  if (isMissing && first.message.includes(`'${LIBRARY}'`)) return "is not installed";
   const refused = chainOf(cause).find((error) => codeOf(error) === "ERR_DLOPEN_FAILED");
   if (refused !== undefined) return `cannot be opened (${refused.message})`;
   return `has no addon for ${process.platform}-${process.arch} here`;

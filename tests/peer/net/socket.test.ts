@@ -93,11 +93,14 @@ describe("SocketStreams", () => {
   });
 
   test("SocketStreams lets go of what comes after it was detached", async () => {
-    await using pair = await connectPair();
-    pair.near.detach();
+    const { near, far } = await connectPair();
+    const socket = near.detach();
     const chunk = new Uint8Array(MIB);
-    pair.near.onData(chunk);
+    near.onData(chunk);
     expect(chunk.length).toBe(0);
+    socket.terminate();
+    far.terminate();
+    await far.closed;
   });
 
   test("SocketStreams holds a sender back while nobody reads, and lets it go on when somebody does", async () => {
