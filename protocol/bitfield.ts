@@ -70,6 +70,27 @@ export class Bitfield {
     return true;
   }
 
+  /** Sets `count` bits from `first` on; a byte at a time, for runs of small parts.
+   * @returns how many of them were unset before */
+  setRun(first: number, count: number): number {
+    const end = first + count;
+    assert(count >= 0 && end <= this.length, "A run of bits lies within its bitfield");
+    let added = 0;
+    for (let index = first; index < end; ) {
+      if ((index & 7) === 0 && end - index >= 8) {
+        const missing = 8 - bitsOf(this.#bytes[index >> 3] ?? 0);
+        this.#bytes[index >> 3] = 0xff;
+        this.#count += missing;
+        added += missing;
+        index += 8;
+      } else {
+        if (this.set(index)) added++;
+        index++;
+      }
+    }
+    return added;
+  }
+
   /** @returns the first index >= from whose bit is `value`, or undefined when there is none */
   next(value: boolean, from: number): number | undefined {
     const skip = value ? 0x00 : 0xff;
@@ -107,10 +128,15 @@ export class Bitfield {
   }
 }
 
+/** How many bits each byte has set. */
+const BITS_OF_BYTE = Uint8Array.from({ length: 256 }, (_, byte) =>
+  [0, 1, 2, 3, 4, 5, 6, 7].reduce((count, bit) => count + ((byte >> bit) & 1), 0),
+);
+
 function countBits(bytes: Uint8Array): number {
-  let count = 0;
-  for (let byte of bytes) {
-    for (; byte !== 0; byte &= byte - 1) count++;
-  }
-  return count;
+  return bytes.reduce((count, byte) => count + bitsOf(byte), 0);
+}
+
+function bitsOf(byte: number): number {
+  return BITS_OF_BYTE[byte] ?? 0;
 }

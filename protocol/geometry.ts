@@ -1,3 +1,4 @@
+import type { Bitfield } from "./bitfield.ts";
 import { assert } from "./errors.ts";
 import {
   PART_BYTES_MAX,
@@ -101,6 +102,13 @@ export class Geometry {
   runRange(run: PartRun): ByteRange {
     const offset = run.first * this.partBytes;
     return { offset, length: Math.min(run.count * this.partBytes, this.fileBytes - offset) };
+  }
+
+  /** @returns bytes in the parts of the set */
+  bytesIn(parts: Bitfield): number {
+    const hasLast = this.partCount > 0 && parts.has(this.partCount - 1);
+    const missing = hasLast ? this.partCount * this.partBytes - this.fileBytes : 0;
+    return parts.count * this.partBytes - missing;
   }
 
   /** @returns whether a request may name the run: one part, or a run that fits one frame */

@@ -1,5 +1,4 @@
 import type { Entry } from "../library.ts";
-import { bytesOf } from "../storage/verify-file.ts";
 import { openContextLibrary } from "./context-library.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
 import { toTorrentFacts } from "./torrent-event.ts";
@@ -25,5 +24,5 @@ export async function list(context: Context): Promise<number> {
 /** Of a file that was never hashed here it is not known how much is right. */
 function bytesKnown({ torrent, state, parts, identity }: Entry): { readonly bytesDone?: number } {
   if (state === "complete" && identity === undefined) return {};
-  return { bytesDone: bytesOf(torrent.geometry, parts) };
+  return { bytesDone: torrent.geometry.bytesIn(parts) };
 }

@@ -1,7 +1,7 @@
 import { Bitfield } from "../../protocol/bitfield.ts";
 import type { Geometry, PartRun } from "../../protocol/geometry.ts";
 import type { Clock } from "../clock.ts";
-import { addAll, addRun, removeAll } from "./bits.ts";
+import { addAll, removeAll } from "./bits.ts";
 import type { DiskFile } from "./disk.ts";
 import { type Journal, toSavedFile } from "./resume.ts";
 
@@ -141,7 +141,7 @@ export class Committer {
       for (const run of runs) this.#journal.forget(run);
       throw cause;
     }
-    for (const { first, count } of runs) addRun(last, first, count);
+    for (const { first, count } of runs) last.setRun(first, count);
     const have = this.#have.copy();
     addAll(have, last);
     this.#have = have;

@@ -42,7 +42,7 @@ export class MemoryStore implements PartStore {
     const { offset, length } = this.#geometry.runRange(run);
     assert(bytes.length === length, "A run comes with exactly its bytes");
     this.#content.set(bytes, offset);
-    for (const part of this.#geometry.partsOf(run)) this.#written.set(part);
+    this.#written.setRun(run.first, run.count);
   }
 
   sink(onWritten?: (run: PartRun) => void): WritableStream<VerifiedRun> {

@@ -9,7 +9,6 @@ import { type Recovery, recover } from "./recover.ts";
 import { Journal, type LoadedJournal, toSavedFile } from "./resume.ts";
 import { SparseFile, WORK_MODE } from "./sparse-file.ts";
 import { existsError, lookAtTarget, resolveTarget, type Target } from "./target.ts";
-import { bytesOf } from "./verify-file.ts";
 
 export interface DownloadOptions {
   readonly disk: Disk;
@@ -111,7 +110,7 @@ async function refuseWithoutSpace(
   allocatedBytes: number,
 ): Promise<void> {
   const { geometry } = options.torrent;
-  const missing = geometry.fileBytes - bytesOf(geometry, recovery.have);
+  const missing = geometry.fileBytes - geometry.bytesIn(recovery.have);
   const needed = Math.min(missing, Math.max(0, geometry.fileBytes - allocatedBytes));
   const free = await options.disk.freeBytes(target.directory);
   if (free >= needed) return;

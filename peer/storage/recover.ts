@@ -6,7 +6,7 @@ import type { BitmapDoubt, SavedBitmap } from "./bitmap-file.ts";
 import { addAll, removeAll } from "./bits.ts";
 import type { DiskFile, FileFacts } from "./disk.ts";
 import { intendedParts, type LoadedJournal } from "./resume.ts";
-import { bytesOf, verifyFile } from "./verify-file.ts";
+import { verifyFile } from "./verify-file.ts";
 
 /** Finds out, at the start of a download, which parts its work file holds: what an orderly end recorded is believed, what
  * a kill left is hashed where something was written, and in any doubt all of the file is. */
@@ -113,7 +113,7 @@ async function hashSome(
   }
   const have = bitmap.have.copy();
   addAll(have, proven);
-  const bytesHashed = bytesOf(torrent.geometry, parts);
+  const bytesHashed = torrent.geometry.bytesIn(parts);
   return { reason: "unclean", bytesHashed, have, proven };
 }
 

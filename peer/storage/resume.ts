@@ -11,7 +11,6 @@ import {
   encodeBitmap,
   type SavedBitmap,
 } from "./bitmap-file.ts";
-import { addRun } from "./bits.ts";
 import type { Disk, DiskFile } from "./disk.ts";
 import type { FileIdentity } from "./identity.ts";
 import { readSmall, writeAtomic } from "./small-file.ts";
@@ -208,7 +207,7 @@ export function intendedParts(torrent: Torrent, intent: Uint8Array, into: Bitfie
   for (const span of geometry.spans()) {
     if (((intent[span >> 3] ?? 0) & (0x80 >> (span & 7))) === 0) continue;
     const { first, count } = geometry.spanRun(span);
-    addRun(into, first, count);
+    into.setRun(first, count);
   }
 }
 

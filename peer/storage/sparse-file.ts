@@ -4,7 +4,7 @@ import type { PartRun } from "../../protocol/geometry.ts";
 import type { Torrent } from "../../protocol/torrent.ts";
 import type { Clock } from "../clock.ts";
 import { IntegrityError, StorageError } from "../errors.ts";
-import { addRun, removeAll } from "./bits.ts";
+import { removeAll } from "./bits.ts";
 import type { Committer } from "./committer.ts";
 import type { Disk, DiskFile } from "./disk.ts";
 import { isSameFile } from "./identity.ts";
@@ -107,7 +107,7 @@ export class SparseFile implements PartStore, AsyncDisposable {
     assert(bytes.length === length, "A run comes with exactly its bytes");
     journal.intend(run);
     await writeFully(file, bytes, offset);
-    addRun(this.#proven, run.first, run.count);
+    this.#proven.setRun(run.first, run.count);
     committer.wrote(run);
   }
 

@@ -28,11 +28,6 @@ function toRuns(geometry: Geometry, parts: Bitfield): readonly PartRun[] {
   return [...parts.runs(true)].flatMap(([first, count]) => geometry.run(first, count) ?? []);
 }
 
-/** @returns bytes in the parts of the set */
-export function bytesOf(geometry: Geometry, parts: Bitfield): number {
-  return toRuns(geometry, parts).reduce((bytes, run) => bytes + geometry.runRange(run).length, 0);
-}
-
 function isEqual(left: Uint8Array, right: Uint8Array): boolean {
   return left.length === right.length && left.every((byte, at) => byte === right[at]);
 }

@@ -1,4 +1,4 @@
-import { Bitfield } from "../../protocol/bitfield.ts";
+import type { Bitfield } from "../../protocol/bitfield.ts";
 import type { Geometry, PartRun, SpanIndex } from "../../protocol/geometry.ts";
 import { RarityOrder } from "./rarity.ts";
 
@@ -10,10 +10,10 @@ export class Picker {
   /** Parts that are written. */
   readonly have: Bitfield;
   readonly #geometry: Geometry;
-  readonly #claimed: Bitfield;
+  /** Parts that are had or claimed. */
+  readonly #taken: Bitfield;
   readonly #rarity: RarityOrder;
   readonly #random: (below: number) => number;
-  #bytesDone = 0;
 
   /** @param have owned by the picker from here on
    * @param random an integer from 0 to below - 1 */
@@ -21,14 +21,13 @@ export class Picker {
     this.#geometry = geometry;
     this.#random = random;
     this.have = have;
-    this.#claimed = new Bitfield(geometry.partCount);
+    this.#taken = have.copy();
     this.#rarity = new RarityOrder(geometry.spanCount, random);
-    for (const [first, count] of have.runs(true)) this.#bytesDone += this.#bytesOf(first, count);
     for (const span of geometry.spans()) if (this.#hasFreePart(span)) this.#rarity.open(span);
   }
 
   get bytesDone(): number {
-    return this.#bytesDone;
+    return this.#geometry.bytesIn(this.have);
   }
 
   /** Whether nothing is left to ask anybody for. */
@@ -74,28 +73,28 @@ export class Picker {
 
   /** The run is being asked for. */
   claim(run: PartRun): void {
-    for (const part of this.#geometry.partsOf(run)) this.#claimed.set(part);
+    this.#taken.setRun(run.first, run.count);
     this.#review(run);
   }
 
   /** The run is not coming: its parts are free again. */
   release(run: PartRun): void {
-    for (const part of this.#geometry.partsOf(run)) this.#claimed.clear(part);
+    const end = run.first + run.count;
+    let part = this.have.next(false, run.first);
+    while (part !== undefined && part < end) {
+      this.#taken.clear(part);
+      part = this.have.next(false, part + 1);
+    }
     this.#review(run);
   }
 
   /** The run is written.
    * @returns whether any part of it is new */
   finish(run: PartRun): boolean {
-    let isNew = false;
-    for (const part of this.#geometry.partsOf(run)) {
-      this.#claimed.clear(part);
-      if (!this.have.set(part)) continue;
-      isNew = true;
-      this.#bytesDone += this.#geometry.partLength(part);
-    }
+    const added = this.have.setRun(run.first, run.count);
+    this.#taken.setRun(run.first, run.count);
     this.#review(run);
-    return isNew;
+    return added > 0;
   }
 
   /** Whether any part of the run is still missing. */
@@ -125,10 +124,9 @@ export class Picker {
   }
 
   #hasFreePart(span: SpanIndex): boolean {
-    for (const part of this.#geometry.partsOf(this.#geometry.spanRun(span))) {
-      if (this.#isFree(part)) return true;
-    }
-    return false;
+    const { first, count } = this.#geometry.spanRun(span);
+    const free = this.#taken.next(false, first);
+    return free !== undefined && free < first + count;
   }
 
   /** @returns the first run of free parts of the span that the bits have */
@@ -143,12 +141,7 @@ export class Picker {
   }
 
   #isFree(part: number): boolean {
-    return !this.have.has(part) && !this.#claimed.has(part);
-  }
-
-  #bytesOf(first: number, count: number): number {
-    const run = this.#geometry.run(first, count);
-    return run === undefined ? 0 : this.#geometry.runRange(run).length;
+    return !this.#taken.has(part);
   }
 }
 

@@ -5,7 +5,6 @@ import { openDownload } from "../storage/open-download.ts";
 import type { VerifiedFile } from "../storage/seed-file.ts";
 import type { SparseFile } from "../storage/sparse-file.ts";
 import { existsError, inspectTarget, resolveTarget } from "../storage/target.ts";
-import { bytesOf } from "../storage/verify-file.ts";
 import type { LocalPeer } from "./local-peer.ts";
 import { Patience, type PatienceOptions } from "./patience.ts";
 import type { Swarm } from "./swarm.ts";
@@ -164,7 +163,7 @@ function toTotals(swarm: Swarm, store: SparseFile): Totals {
     bytesPerPeer: Object.fromEntries(bytesPerPeer),
     badParts,
     duplicateBytes,
-    resumedBytes: bytesOf(swarm.torrent.geometry, store.recovered),
+    resumedBytes: swarm.torrent.geometry.bytesIn(store.recovered),
   };
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { Bitfield } from "../../protocol/bitfield.ts";
+import { InvariantError } from "../../protocol/errors.ts";
 import { Random } from "../support/fixtures.ts";
 
 /** The same set as a list of booleans. */
@@ -40,6 +41,23 @@ const anyBits = fc
   );
 
 describe("Bitfield", () => {
+  test("setRun sets what setting each bit sets, and counts what is new", () => {
+    const random = new Random(5);
+    for (let round = 0; round < 1000; round++) {
+      const length = 1 + random.below(200);
+      const fast = new Bitfield(length);
+      for (let step = 0; step < 4; step++) {
+        const first = random.below(length);
+        const count = random.below(length - first + 1);
+        const slow = fast.copy();
+        const added = Array.from({ length: count }, (_, at) => slow.set(first + at));
+        expect(fast.setRun(first, count)).toBe(added.filter(Boolean).length);
+        expect([fast.toBytes(), fast.count]).toEqual([slow.toBytes(), slow.count]);
+      }
+    }
+    expect(() => new Bitfield(8).setRun(1, 8)).toThrow(InvariantError);
+  });
+
   test("Bitfield agrees with a list of booleans on everything it tells", () => {
     fc.assert(
       fc.property(anyBits, (bits) => {

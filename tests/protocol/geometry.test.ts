@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { Bitfield } from "../../protocol/bitfield.ts";
 import { Geometry, type PartRun } from "../../protocol/geometry.ts";
 import {
   FILE_BYTES_MAX,
@@ -97,6 +98,19 @@ describe("Geometry", () => {
         },
       ),
     );
+  });
+
+  test("Geometry counts the bytes of a set of parts, the last one's too", () => {
+    const geometry = new Geometry({ fileBytes: 1003, partBytes: 100 });
+    const parts = new Bitfield(geometry.partCount);
+    expect(geometry.bytesIn(parts)).toBe(0);
+    parts.set(3);
+    expect(geometry.bytesIn(parts)).toBe(100);
+    parts.set(10);
+    expect(geometry.bytesIn(parts)).toBe(103);
+    expect(geometry.bytesIn(Bitfield.full(geometry.partCount))).toBe(1003);
+    const empty = new Geometry({ fileBytes: 0, partBytes: 100 });
+    expect(empty.bytesIn(new Bitfield(0))).toBe(0);
   });
 
   test("Geometry makes larger spans for larger files, up to a payload", () => {

@@ -5,7 +5,7 @@ import { type Random, systemClock } from "../../../peer/clock.ts";
 import { createCrypto, PartHasher } from "../../../peer/storage/hash.ts";
 import { hashFile } from "../../../peer/storage/hash-file.ts";
 import { systemDisk } from "../../../peer/storage/system-disk.ts";
-import { bytesOf, verifyFile } from "../../../peer/storage/verify-file.ts";
+import { verifyFile } from "../../../peer/storage/verify-file.ts";
 import { Bitfield } from "../../../protocol/bitfield.ts";
 import { PART_ALGORITHMS } from "../../support/blake3.ts";
 import { partDigest } from "../../support/crypto.ts";
@@ -205,7 +205,7 @@ describe("verifyFile", () => {
     });
     expect(found.toBytes()).toEqual(parts.toBytes());
     expect(bytesRead).toBe(5000);
-    expect(bytesOf(from.torrent.geometry, parts)).toBe(5000);
+    expect(from.torrent.geometry.bytesIn(parts)).toBe(5000);
   });
 });
 
