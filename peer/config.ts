@@ -1,5 +1,9 @@
 import { isAbsolute, join, resolve } from "node:path";
-import { PEERS_PER_SWARM_DEFAULT } from "../protocol/limits.ts";
+import {
+  MEMORY_BYTES_DEFAULT,
+  MEMORY_BYTES_MIN,
+  PEERS_PER_SWARM_DEFAULT,
+} from "../protocol/limits.ts";
 import { TRANSPORT_MODES, type TransportMode } from "../protocol/session.ts";
 import { parseByteSize } from "./config/byte-size.ts";
 import { type ConfigFile, readConfigFile } from "./config/config-file.ts";
@@ -21,6 +25,8 @@ export type ColorMode = (typeof COLOR_MODES)[number];
 
 /** Most connections a torrent may be allowed: each may hold its share of buffers and one file descriptor. */
 export const MAX_PEERS_LIMIT = 1000;
+/** More has no use: a connection is asked for 16 MiB at most. */
+const MAX_MEMORY_LIMIT = 4 * 1024 ** 3;
 /** Asked when nothing else names a tracker: where the tracker of the same machine listens by default. */
 export const TRACKER_DEFAULT = "http://localhost:5000";
 /** Least rate a limit may ask for, in bytes a second: below it one block would take longer than its deadline. */
@@ -45,6 +51,8 @@ export interface PeerConfig {
   readonly limitUpBytesPerSecond: number | undefined;
   /** Connections a torrent, 1 to MAX_PEERS_LIMIT; bounds memory and descriptors. */
   readonly maxPeers: number;
+  /** All buffers of the process together, in bytes: 64 MiB unless told otherwise. */
+  readonly maxMemoryBytes: number;
   /** How connections are protected; both sides must say the same. */
   readonly transport: TransportMode;
   /** Least level that is logged. */
@@ -88,6 +96,8 @@ export function loadConfig(sources: ConfigSources): PeerConfig {
     limitUpBytesPerSecond: rate(given, "limitUp"),
     maxPeers:
       given.value("maxPeers", parsePeerCount, `1 to ${MAX_PEERS_LIMIT}`) ?? PEERS_PER_SWARM_DEFAULT,
+    maxMemoryBytes:
+      given.value("maxMemory", parseMemorySize, "a size from 24M to 4G") ?? MEMORY_BYTES_DEFAULT,
     transport: given.oneOf("transport", TRANSPORT_MODES) ?? "tls",
     logLevel: logLevel(given, sources.flags),
     logFormat: given.oneOf("logFormat", LOG_FORMATS) ?? "text",
@@ -156,6 +166,11 @@ function rate(given: Given, key: "limitDown" | "limitUp"): number | undefined {
 function parsePeerCount(text: string): number | undefined {
   const count = /^\d{1,4}$/.test(text) ? Number(text) : 0;
   return count >= 1 && count <= MAX_PEERS_LIMIT ? count : undefined;
+}
+
+function parseMemorySize(text: string): number | undefined {
+  const bytes = parseByteSize(text) ?? 0;
+  return bytes >= MEMORY_BYTES_MIN && bytes <= MAX_MEMORY_LIMIT ? bytes : undefined;
 }
 
 function parsePath(text: string): string | undefined {

@@ -49,8 +49,6 @@ export const SPAN_BYTES_LARGE = MIB;
 export const SPANS_WANTED = 256;
 /** Requests one side may have open at the other. */
 export const REQUESTS_OPEN_MAX = 256;
-/** Bytes asked for and not yet written, over all connections of one torrent. */
-export const IN_FLIGHT_BYTES_MAX = 48 * MIB;
 /** Addresses in one `peers` message. */
 export const PEERS_PER_MESSAGE_MAX = 50;
 /** Bits carried by one `bitmap` frame: the payload's limit in bits, more than the most parts. */
@@ -62,28 +60,45 @@ export const REASON_BYTES_MAX = 255;
 
 /** Connections of one torrent, unless `--max-peers` says otherwise. */
 export const PEERS_PER_SWARM_DEFAULT = 50;
-/** Bytes a connection's readable side buffers before it pauses the socket. */
-export const SOCKET_READ_BUFFER_BYTES = MIB;
+/** Bytes a connection's readable side buffers before it pauses the socket: little, so that a chunk is used while the
+ * processor still has it at hand, and because a chunk more comes in any case. */
+export const SOCKET_READ_BUFFER_BYTES = 64 * KIB;
 /** The most a single read from a socket gives. */
 export const SOCKET_CHUNK_BYTES_MAX = 512 * KIB;
-/** Bytes a connection's sender holds: one block read from the file. */
-export const SEND_BUFFER_BYTES = MIB;
+/** What the buffers of a process take together, unless `--max-memory` says otherwise, in bytes; and the least that moves
+ * parts of any size. */
+export const MEMORY_BYTES_DEFAULT = 64 * MIB;
+export const MEMORY_BYTES_MIN = 24 * MIB;
+/** The least that a connection's sender reads from the file at once, however many connections there are. */
+export const BLOCK_BYTES_MIN = 64 * KIB;
+/** Blocks that a connection's sender holds: one is being written to the socket while the next is read. */
+export const BLOCKS_PER_CONNECTION = 2;
 
-/** The worst memory all connections of one torrent can hold in buffers: what each socket may have read ahead and
- * has ready to send, and, over all of them, what was asked for and is not written yet. */
-export function worstCaseBufferBytes(peers: number): number {
-  const perConnection = SOCKET_READ_BUFFER_BYTES + SOCKET_CHUNK_BYTES_MAX + SEND_BUFFER_BYTES;
-  return peers * perConnection + IN_FLIGHT_BYTES_MAX;
+/** @param memoryBytes for all buffers of the process
+ * @returns bytes of it for what was asked for and is not written yet: three quarters */
+export function arrivingBytesMax(memoryBytes: number): number {
+  return Math.floor((memoryBytes * 3) / 4);
+}
+
+/** @param memoryBytes for all buffers of the process
+ * @returns bytes of the block that each of so many connections reads from a file at once: together the last quarter, but
+ * never more than a payload, nor less than BLOCK_BYTES_MIN */
+export function blockBytesFor(memoryBytes: number, connections: number): number {
+  const share = Math.floor(memoryBytes / 4 / BLOCKS_PER_CONNECTION / Math.max(1, connections));
+  return Math.min(PAYLOAD_BYTES_MAX, Math.max(BLOCK_BYTES_MIN, share));
 }
 
 assert(BITMAP_BITS_MAX >= PARTS_MAX, "A whole bitmap fits one frame");
 assert(SPAN_BYTES_LARGE <= PAYLOAD_BYTES_MAX, "A span of small parts fits one frame");
 assert(BODY_BYTES_MAX < 2 ** 32, "A body's length fits its field");
 assert(HEADER_BYTES_MAX < 2 ** 16, "A header's length fits its field");
-assert(SEND_BUFFER_BYTES >= PAYLOAD_BYTES_MAX, "A whole payload fits the sender's buffer");
-assert(IN_FLIGHT_BYTES_MAX >= 2 * PART_BYTES_MAX, "Two of the largest parts can be under way");
+assert(arrivingBytesMax(MEMORY_BYTES_MIN) >= PART_BYTES_MAX, "The largest part can be under way");
+assert(
+  arrivingBytesMax(MEMORY_BYTES_DEFAULT) >= 2 * PART_BYTES_MAX,
+  "By default two of the largest parts can be under way",
+);
 assert(FILE_BYTES_MAX <= Number.MAX_SAFE_INTEGER, "Offsets are exact integers");
 assert(
-  worstCaseBufferBytes(PEERS_PER_SWARM_DEFAULT) <= 192 * MIB,
-  "Buffers of a full swarm stay below 192 MiB",
+  blockBytesFor(MEMORY_BYTES_DEFAULT, PEERS_PER_SWARM_DEFAULT) > 2 * BLOCK_BYTES_MIN,
+  "A full swarm is served in blocks well above the smallest",
 );

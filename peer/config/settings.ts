@@ -11,6 +11,7 @@ export interface FlagValues {
   readonly limitDown?: string;
   readonly limitUp?: string;
   readonly maxPeers?: string;
+  readonly maxMemory?: string;
   readonly transport?: string;
   readonly quiet?: boolean;
   /** How often `-v` was given. */
@@ -106,6 +107,14 @@ export const SETTINGS: readonly Setting[] = [
     help: "connections a torrent",
     variable: "PEER_MAX_PEERS",
     fallback: "50",
+  },
+  {
+    key: "maxMemory",
+    flags: "--max-memory <size>",
+    kind: "value",
+    help: "all buffers together, 24M at least",
+    variable: "PEER_MAX_MEMORY",
+    fallback: "64M",
   },
   {
     key: "transport",

@@ -1,5 +1,5 @@
 import type { Geometry, PartRun } from "../../protocol/geometry.ts";
-import { IN_FLIGHT_BYTES_MAX, REQUESTS_OPEN_MAX } from "../../protocol/limits.ts";
+import { REQUESTS_OPEN_MAX } from "../../protocol/limits.ts";
 import type { ConnectedPeer } from "./connected-peer.ts";
 import type { ConnectionId, SwarmEffect } from "./messages.ts";
 import type { Picker } from "./picker.ts";
@@ -16,14 +16,17 @@ export class Asking {
   readonly #ledger: RequestLedger;
   readonly #peers: ReadonlyMap<ConnectionId, ConnectedPeer>;
   readonly unwritten = new Unwritten();
+  readonly #inFlightBytesMax: number;
 
+  /** @param options.inFlightBytesMax bytes asked for and not yet written, over all connections */
   constructor(
-    geometry: Geometry,
+    options: { readonly geometry: Geometry; readonly inFlightBytesMax: number },
     picker: Picker,
     ledger: RequestLedger,
     peers: ReadonlyMap<ConnectionId, ConnectedPeer>,
   ) {
-    this.#geometry = geometry;
+    this.#geometry = options.geometry;
+    this.#inFlightBytesMax = options.inFlightBytesMax;
     this.#picker = picker;
     this.#ledger = ledger;
     this.#peers = peers;
@@ -89,7 +92,7 @@ export class Asking {
   *review(nowMs: number): Generator<SwarmEffect> {
     // A pipeline whose writes are behind reads nothing, not even a pong.
     const isOurFault =
-      this.unwritten.bytes > IN_FLIGHT_BYTES_MAX / 2 ||
+      this.unwritten.bytes > this.#inFlightBytesMax / 2 ||
       this.unwritten.oldestMs(nowMs) > SLOW_WRITE_MS;
     for (const peer of [...this.#peers.values()]) {
       if (peer.isLeaving) continue;
@@ -139,7 +142,7 @@ export class Asking {
     if (this.#ledger.countOpen(peer.connection) >= REQUESTS_OPEN_MAX / 2) return false;
     if (this.#owed(peer) >= peer.depthBytes) return false;
     const heldBytes = this.#ledger.bytesTotal + this.unwritten.bytes;
-    return heldBytes === 0 || heldBytes + this.#spanBytes() <= IN_FLIGHT_BYTES_MAX;
+    return heldBytes === 0 || heldBytes + this.#spanBytes() <= this.#inFlightBytesMax;
   }
 
   #ask(peer: ConnectedPeer, run: PartRun, nowMs: number): SwarmEffect {

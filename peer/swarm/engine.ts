@@ -22,6 +22,8 @@ export interface EngineOptions {
   readonly peerId: PeerId;
   /** Connections at most. */
   readonly peersMax: number;
+  /** Bytes asked for and not yet written, over all connections. */
+  readonly inFlightBytesMax: number;
   /** From 0 to below 1. */
   readonly random: () => number;
 }
@@ -52,7 +54,7 @@ export class Engine {
     this.#geometry = geometry;
     this.#picker = new Picker(geometry, have, (below) => Math.floor(options.random() * below));
     this.#members = new Members(geometry, this.#picker, options);
-    this.#asking = new Asking(geometry, this.#picker, this.#ledger, this.#members.peers);
+    this.#asking = new Asking(options, this.#picker, this.#ledger, this.#members.peers);
     this.#serving = new Serving(geometry, have);
   }
 

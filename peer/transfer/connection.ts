@@ -8,6 +8,7 @@ import type { SocketStreams } from "../net/socket.ts";
 import type { PartVerifier } from "../storage/part-verifier.ts";
 import type { ConnectionId } from "../swarm/messages.ts";
 import type { Greeted } from "./greet.ts";
+import type { MemoryBudget } from "./memory-budget.ts";
 import type { Outbox } from "./outbox.ts";
 import { HeldBuffers, type PartBuffers } from "./part-buffers.ts";
 import { FrameStream, type HeldRun, type ReceivePort, RunStream, VerifyStream } from "./receive.ts";
@@ -21,6 +22,8 @@ export interface ConnectionParts {
   readonly outbox: Outbox;
   readonly receive: ReceivePort;
   readonly send: SendPort;
+  /** How much it may read ahead to send. */
+  readonly memory: MemoryBudget;
   /** What arriving runs are put together in. */
   readonly buffers: PartBuffers;
   /** Who hashes them. */
@@ -48,6 +51,7 @@ export class Connection {
   /** Runs until the connection is over and nothing of it is under way any more, not even a write; never throws.
    * @returns why, for people */
   async run(): Promise<string> {
+    using _member = this.#parts.memory.join();
     using buffers = new HeldBuffers(this.#parts.buffers);
     const pipelines = [this.#receive(buffers), this.#send()].map(outcome);
     const ended = await Promise.race(pipelines);
@@ -109,10 +113,10 @@ export class Connection {
 
   /** File to socket. */
   #send(): Promise<void> {
-    const { torrent, outbox, send, limitUp } = this.#parts;
+    const { torrent, outbox, send, memory, limitUp } = this.#parts;
     const { signal } = this.#stop;
     return outbox.readable
-      .pipeThrough(new ReadBlockStream(torrent.geometry, send, { limit: limitUp, signal }))
+      .pipeThrough(new ReadBlockStream(torrent.geometry, send, { memory, limit: limitUp, signal }))
       .pipeTo(this.#socket.writable, { signal });
   }
 

@@ -38,6 +38,7 @@ export class LocalPeer implements AsyncDisposable {
         limitDownBytesPerSecond: config.limitDownBytesPerSecond,
         limitUpBytesPerSecond: config.limitUpBytesPerSecond,
         peersMax: config.maxPeers,
+        memoryBytesMax: config.maxMemoryBytes,
       },
     );
     log.debug("Listening for peers", { host: config.listen.host, port: node.port });

@@ -9,6 +9,7 @@ import type { RateLimit } from "../net/rate-limit.ts";
 import type { PartVerifier } from "../storage/part-verifier.ts";
 import type { ConnectionId } from "../swarm/messages.ts";
 import type { Greeted } from "./greet.ts";
+import type { MemoryBudget } from "./memory-budget.ts";
 import type { PartBuffers } from "./part-buffers.ts";
 
 /** Who is dialled for, as the dialler sees it. */
@@ -33,6 +34,7 @@ export interface NodeContext {
   readonly peersMax: number;
   readonly limitDown: RateLimit | undefined;
   readonly limitUp: RateLimit | undefined;
+  readonly memory: MemoryBudget;
   /** What arriving runs of all swarms are put together in. */
   readonly buffers: PartBuffers;
   /** Who hashes them. */

@@ -3,7 +3,6 @@ import { formatAddress } from "../../protocol/address.ts";
 import type { Crypto } from "../../protocol/crypto.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import { PEER_ID_BYTES, type SwarmHash, toPeerId, toSwarmHashBytes } from "../../protocol/ids.ts";
-import { IN_FLIGHT_BYTES_MAX } from "../../protocol/limits.ts";
 import { Handshake, type LocalIdentity, type TransportMode } from "../../protocol/session.ts";
 import type { Clock, Random } from "../clock.ts";
 import { createDeadline } from "../deadline.ts";
@@ -16,6 +15,7 @@ import { RateLimit } from "../net/rate-limit.ts";
 import type { SocketStreams } from "../net/socket.ts";
 import { PartVerifier } from "../storage/part-verifier.ts";
 import { type GreetOptions, greet } from "./greet.ts";
+import { MemoryBudget } from "./memory-budget.ts";
 import type { Dialled, NodeContext } from "./node-context.ts";
 import { PartBuffers } from "./part-buffers.ts";
 import { Swarm, type SwarmOptions } from "./swarm.ts";
@@ -39,6 +39,8 @@ export interface NodeOptions {
   readonly limitUpBytesPerSecond: number | undefined;
   /** Connections of one torrent at most. */
   readonly peersMax: number;
+  /** Bytes of all buffers together. */
+  readonly memoryBytesMax: number;
 }
 
 /** A running peer: one listener, and the swarms that it is in. */
@@ -51,8 +53,7 @@ export class Node implements AsyncDisposable {
   readonly #peerId: Uint8Array;
   readonly #swarms = new Map<SwarmHash, Swarm>();
   readonly #stop = new AbortController();
-  readonly #buffers = new PartBuffers(IN_FLIGHT_BYTES_MAX);
-  readonly #verifier = new PartVerifier(this.#buffers.memory);
+  readonly #verifier: PartVerifier;
   readonly #greeting = new Set<Promise<void>>();
   readonly #context: NodeContext;
   #connectionCount = 0;
@@ -66,7 +67,10 @@ export class Node implements AsyncDisposable {
     this.#peerId = dependencies.random.bytes(PEER_ID_BYTES);
     this.#listener = listen(options.listen, (socket) => this.#onConnection(socket));
     this.port = this.#listener.port;
-    this.#context = this.#createContext();
+    const memory = new MemoryBudget(options.memoryBytesMax);
+    const buffers = new PartBuffers(memory.arrivingBytes);
+    this.#verifier = new PartVerifier(buffers.memory);
+    this.#context = this.#createContext(memory, buffers);
   }
 
   /** How trackers are told who and where we are. */
@@ -104,7 +108,7 @@ export class Node implements AsyncDisposable {
     this.#verifier[Symbol.dispose]();
   }
 
-  #createContext(): NodeContext {
+  #createContext(memory: MemoryBudget, buffers: PartBuffers): NodeContext {
     const { clock, crypto, log, random } = this.#dependencies;
     const {
       limitDownBytesPerSecond,
@@ -124,7 +128,8 @@ export class Node implements AsyncDisposable {
       peerId: toPeerId(this.#peerId),
       limitDown: createLimit(limitDownBytesPerSecond),
       limitUp: createLimit(limitUpBytesPerSecond),
-      buffers: this.#buffers,
+      memory,
+      buffers,
       verifier: this.#verifier,
       nextConnectionId: () => ++this.#connectionCount,
       announced: () => ({

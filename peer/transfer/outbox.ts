@@ -28,7 +28,7 @@ export class Outbox {
   /** Yields what is next whenever it is asked, and ends after `end` when the messages are out. */
   readonly readable: ReadableStream<Outgoing>;
   readonly #runBytes: (run: PartRun) => number;
-  readonly #blockBytes: number;
+  readonly #blockBytes: () => number;
   #frames: Uint8Array[] = [];
   #frameBytes = 0;
   readonly #runs: PartRun[] = [];
@@ -36,10 +36,10 @@ export class Outbox {
   #isEnding = false;
   #wake: (() => void) | undefined;
 
-  /** @param options.blockBytes the most that one data frame carries
+  /** @param options.blockBytes the most that a data frame carries now
    * @param options.runBytes a run's length */
   constructor(options: {
-    readonly blockBytes: number;
+    readonly blockBytes: () => number;
     readonly runBytes: (run: PartRun) => number;
   }) {
     this.#blockBytes = options.blockBytes;
@@ -107,7 +107,7 @@ export class Outbox {
     assert(run !== undefined, "A block is taken of a queued run");
     const runBytes = this.#runBytes(run);
     const offset = this.#sentBytes;
-    const length = Math.min(this.#blockBytes, runBytes - offset);
+    const length = Math.min(this.#blockBytes(), runBytes - offset);
     const isLast = offset + length === runBytes;
     this.#sentBytes = isLast ? 0 : offset + length;
     if (isLast) this.#runs.shift();

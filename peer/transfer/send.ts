@@ -1,8 +1,8 @@
 import { encodeDataHead, encodeMessage } from "../../protocol/frame.ts";
 import type { Geometry, PartRun } from "../../protocol/geometry.ts";
-import { PAYLOAD_BYTES_MAX } from "../../protocol/limits.ts";
 import type { RateLimit } from "../net/rate-limit.ts";
 import type { PartSource } from "../storage/store.ts";
+import type { MemoryBudget } from "./memory-budget.ts";
 import type { Block, Outgoing } from "./outbox.ts";
 
 /** The stage of a connection's outgoing side that turns descriptors into bytes. */
@@ -25,9 +25,13 @@ export class ReadBlockStream extends TransformStream<Outgoing, Uint8Array> {
   constructor(
     geometry: Geometry,
     port: SendPort,
-    options: { readonly limit: RateLimit | undefined; readonly signal: AbortSignal },
+    options: {
+      readonly memory: Pick<MemoryBudget, "blockBytes">;
+      readonly limit: RateLimit | undefined;
+      readonly signal: AbortSignal;
+    },
   ) {
-    const reader = new BlockReader(geometry, port);
+    const reader = new BlockReader(geometry, port, options.memory);
     super(
       {
         async transform(outgoing, controller) {
@@ -48,13 +52,15 @@ export class ReadBlockStream extends TransformStream<Outgoing, Uint8Array> {
 class BlockReader {
   readonly #geometry: Geometry;
   readonly #port: SendPort;
+  readonly #memory: Pick<MemoryBudget, "blockBytes">;
   readonly #buffers: Uint8Array[] = [];
   #turn = 0;
   #refused: PartRun | undefined;
 
-  constructor(geometry: Geometry, port: SendPort) {
+  constructor(geometry: Geometry, port: SendPort, memory: Pick<MemoryBudget, "blockBytes">) {
     this.#geometry = geometry;
     this.#port = port;
+    this.#memory = memory;
   }
 
   /** @returns a data frame with the block, or a refuse frame when it cannot be read; valid until the next but one */
@@ -84,11 +90,12 @@ class BlockReader {
 
   #buffer(bytes: number): Uint8Array {
     this.#turn = 1 - this.#turn;
+    const room = PAYLOAD_AT + this.#memory.blockBytes;
     const buffer = this.#buffers[this.#turn];
-    if (buffer !== undefined && buffer.length >= bytes) return buffer.subarray(0, bytes);
-    const fresh = new Uint8Array(
-      Math.min(FRAME_BYTES_MAX, Math.max(bytes, 2 * (buffer?.length ?? 0))),
-    );
+    const fits = buffer !== undefined && buffer.length >= bytes && buffer.length <= room;
+    if (fits) return buffer.subarray(0, bytes);
+    // Never more than was used before times two, so that a small file costs little; and less again when others came.
+    const fresh = new Uint8Array(Math.max(bytes, Math.min(room, 2 * (buffer?.length ?? 0))));
     this.#buffers[this.#turn] = fresh;
     return fresh.subarray(0, bytes);
   }
@@ -96,4 +103,3 @@ class BlockReader {
 
 /** Where a frame's payload begins in its buffer, its head right before it. */
 const PAYLOAD_AT = 4096;
-const FRAME_BYTES_MAX = PAYLOAD_BYTES_MAX + PAYLOAD_AT;

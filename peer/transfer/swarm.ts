@@ -78,6 +78,7 @@ export class Swarm implements Dialled {
       have,
       peerId: context.peerId,
       peersMax: context.peersMax,
+      inFlightBytesMax: context.memory.arrivingBytes,
       random: context.random,
     });
     this.#announcing = new Announcing(context, options.trackers, {
@@ -119,14 +120,16 @@ export class Swarm implements Dialled {
     }
     const id = this.#context.nextConnectionId();
     const { geometry } = this.torrent;
-    const { limitUp, limitDown } = this.#context;
-    const blockBytes = Math.min(PAYLOAD_BYTES_MAX, limitUp?.pieceBytes ?? PAYLOAD_BYTES_MAX);
+    const { limitUp, limitDown, memory } = this.#context;
+    const pieceBytes = limitUp?.pieceBytes ?? PAYLOAD_BYTES_MAX;
+    const blockBytes = () => Math.min(pieceBytes, memory.blockBytes);
     const outbox = new Outbox({ blockBytes, runBytes: (run) => geometry.runRange(run).length });
     const connection = new Connection(this.#context.clock, greeted.socket, {
       id,
       torrent: this.torrent,
       greeted,
       outbox,
+      memory,
       receive: this.#receivePort(id),
       send: this.#sendPort(id),
       buffers: this.#context.buffers,

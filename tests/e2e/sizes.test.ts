@@ -51,6 +51,28 @@ describe("peer upload and download of every size", () => {
     TEST_MS,
   );
 
+  test(
+    "peer with --max-memory at its least moves the largest parts, from several sources at once, and refuses less",
+    async () => {
+      await using world = await World.create();
+      const args = ["--max-memory", "24M"];
+      const bytes = 100 * MIB + 5;
+      const { file, torrentPath } = await world.seed({
+        bytes,
+        args: [...args, "--part-size", "16M"],
+      });
+      const download = (name: string) =>
+        world.download(name, torrentPath, { args: [...args, "--serve"] });
+      const leechers = ["one", "two", "three"].map(download);
+      for (const leecher of leechers) await leecher.event("downloaded", undefined, TEST_MS);
+      for (const name of ["one", "two", "three"])
+        expect(await hashOf(world.target(name))).toBe(await hashOf(file));
+      const refused = await world.peer("four", ["list", "--max-memory", "23M"]).ended();
+      expect(refused.exitCode).toBe(2);
+    },
+    TEST_MS,
+  );
+
   test.skipIf(roomForHuge === undefined)(
     "peer transfers a sparse file of 6 GiB",
     async () => {

@@ -11,13 +11,18 @@ describe("limits", () => {
     }
   });
 
-  test("worstCaseBufferBytes grows with every peer and stays finite at the default", () => {
-    const { worstCaseBufferBytes: bytes, PEERS_PER_SWARM_DEFAULT: peers } = limits;
-    const perPeer =
-      limits.SOCKET_READ_BUFFER_BYTES + limits.SOCKET_CHUNK_BYTES_MAX + limits.SEND_BUFFER_BYTES;
-    expect(bytes(0)).toBe(limits.IN_FLIGHT_BYTES_MAX);
-    expect(bytes(peers) - bytes(peers - 1)).toBe(perPeer);
-    expect(bytes(peers)).toBeLessThanOrEqual(192 * 2 ** 20);
+  test("the memory's two shares stay within it while blocks can shrink, and blocks within a payload", () => {
+    const { arrivingBytesMax, blockBytesFor, BLOCK_BYTES_MIN, MEMORY_BYTES_MIN } = limits;
+    for (const memory of [MEMORY_BYTES_MIN, limits.MEMORY_BYTES_DEFAULT, 2 ** 32]) {
+      for (const connections of [0, 1, 7, 50, 5000]) {
+        const block = blockBytesFor(memory, connections);
+        expect(block).toBeGreaterThanOrEqual(BLOCK_BYTES_MIN);
+        expect(block).toBeLessThanOrEqual(limits.PAYLOAD_BYTES_MAX);
+        const sending = block * limits.BLOCKS_PER_CONNECTION * connections;
+        if (block > BLOCK_BYTES_MIN)
+          expect(arrivingBytesMax(memory) + sending).toBeLessThanOrEqual(memory);
+      }
+    }
   });
 
   test("a torrent of the most SHA-1 parts fits TORRENT_BYTES_MAX", () => {

@@ -1,8 +1,9 @@
 import type { ConnectionId } from "../../peer/swarm/messages.ts";
 import { Bitfield } from "../../protocol/bitfield.ts";
 import type { Geometry, PartRun } from "../../protocol/geometry.ts";
-import { IN_FLIGHT_BYTES_MAX, REQUESTS_OPEN_MAX } from "../../protocol/limits.ts";
+import { REQUESTS_OPEN_MAX } from "../../protocol/limits.ts";
 import type { ControlMessage } from "../../protocol/messages.ts";
+import { IN_FLIGHT_BYTES_MAX } from "../support/swarm-fixtures.ts";
 
 /** What one peer may never do, watched from outside: it keeps its own books and believes nothing the engine says. */
 export class Checker {

@@ -5,6 +5,7 @@ import type { Bitfield } from "../../protocol/bitfield.ts";
 import type { Geometry, PartRun } from "../../protocol/geometry.ts";
 import type { PeerId } from "../../protocol/ids.ts";
 import type { Link, LinkEndHolder, Parcel, Piece } from "../support/link.ts";
+import { IN_FLIGHT_BYTES_MAX } from "../support/swarm-fixtures.ts";
 import { Checker } from "./checker.ts";
 
 /** What a peer is like. Rates are bytes a second. */
@@ -65,6 +66,7 @@ export class SimPeer implements LinkEndHolder {
     this.checker = new Checker(self.name, options.geometry, options.have);
     if (options.have.isFull) this.completeAtMs = world.nowMs;
     this.engine = new Engine({
+      inFlightBytesMax: IN_FLIGHT_BYTES_MAX,
       ...options,
       peerId: self.peerId,
       peersMax: 50,

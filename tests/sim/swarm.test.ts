@@ -1,6 +1,6 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { formatAddress } from "../../protocol/address.ts";
-import { IN_FLIGHT_BYTES_MAX } from "../../protocol/limits.ts";
+import { IN_FLIGHT_BYTES_MAX } from "../support/swarm-fixtures.ts";
 import type { SimPeer } from "./peer.ts";
 import { type SimOptions, SimSwarm } from "./swarm.ts";
 

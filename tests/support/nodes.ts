@@ -8,6 +8,7 @@ import { Node, type NodeOptions } from "../../peer/transfer/node.ts";
 import type { Swarm } from "../../peer/transfer/swarm.ts";
 import type { Address } from "../../protocol/address.ts";
 import { Bitfield } from "../../protocol/bitfield.ts";
+import { MEMORY_BYTES_DEFAULT } from "../../protocol/limits.ts";
 import type { Torrent } from "../../protocol/torrent.ts";
 
 /** A log that nobody reads. */
@@ -32,6 +33,7 @@ export function startNode(options: Partial<NodeOptions> = {}): Node {
       limitDownBytesPerSecond: undefined,
       limitUpBytesPerSecond: undefined,
       peersMax: 50,
+      memoryBytesMax: MEMORY_BYTES_DEFAULT,
       ...options,
     },
   );

@@ -5,11 +5,15 @@ import { Bitfield } from "../../protocol/bitfield.ts";
 import { assert } from "../../protocol/errors.ts";
 import { Geometry, type PartIndex, type PartRun, type SpanIndex } from "../../protocol/geometry.ts";
 import { type PeerId, toPeerId } from "../../protocol/ids.ts";
+import { arrivingBytesMax, MEMORY_BYTES_DEFAULT } from "../../protocol/limits.ts";
 import type { ControlMessage } from "../../protocol/messages.ts";
 import { Random } from "./fixtures.ts";
 
 /** A part size that makes every part a span of its own. */
 export const LARGE_PART_BYTES = 2 ** 18;
+
+/** What peers ask for at once, by default. */
+export const IN_FLIGHT_BYTES_MAX = arrivingBytesMax(MEMORY_BYTES_DEFAULT);
 
 export function geometryOf(parts: number, partBytes = LARGE_PART_BYTES): Geometry {
   return new Geometry({ fileBytes: parts * partBytes, partBytes });
@@ -79,6 +83,7 @@ export class EngineRig {
     const { parts = 8, partBytes = LARGE_PART_BYTES, have = [], seed = 1 } = options;
     this.geometry = geometryOf(parts, partBytes);
     this.engine = new Engine({
+      inFlightBytesMax: IN_FLIGHT_BYTES_MAX,
       geometry: this.geometry,
       have: have === "all" ? Bitfield.full(parts) : bitsOf(parts, have),
       peerId: peerIdOf(options.self ?? 500),

@@ -146,7 +146,7 @@ describe("parseCommandLine", () => {
       [["c.json", "d.json"], '"d.json"'],
       [["c.json", "--foo"], '"--foo"'],
       [["list", "--listen"], "argument missing"],
-      [["list", "--max-memory", "1M"], "--max-memory"],
+      [["list", "--max-memory"], "argument missing"],
       [["download", "t", "f", "--order", "rarest"], "--order"],
       [["verify", "t", "f", "--repair"], "--repair"],
       [["list", "--copy"], "--copy"],

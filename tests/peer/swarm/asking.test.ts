@@ -1,11 +1,12 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { SwarmEffect } from "../../../peer/swarm/messages.ts";
 import type { PartRun } from "../../../protocol/geometry.ts";
-import { IN_FLIGHT_BYTES_MAX, REQUESTS_OPEN_MAX } from "../../../protocol/limits.ts";
+import { REQUESTS_OPEN_MAX } from "../../../protocol/limits.ts";
 import {
   asked,
   closed,
   EngineRig,
+  IN_FLIGHT_BYTES_MAX,
   LARGE_PART_BYTES,
   type RigOptions,
   sent,
@@ -113,7 +114,7 @@ describe("Asking", () => {
     expect(asked(rig.complete(1, run))).toHaveLength(1);
   });
 
-  test("IN_FLIGHT_BYTES_MAX is never passed, whatever many fast peers would give", () => {
+  test("inFlightBytesMax is never passed, whatever many fast peers would give", () => {
     const link = new Link({ parts: 4000 });
     const { rig } = link;
     for (let connection = 1; connection <= 10; connection++) rig.joinWith(connection, "all");

@@ -7,12 +7,14 @@ import { PartVerifier } from "../../../peer/storage/part-verifier.ts";
 import type { VerifiedRun } from "../../../peer/storage/store.ts";
 import { Connection } from "../../../peer/transfer/connection.ts";
 import type { Greeted } from "../../../peer/transfer/greet.ts";
+import { MemoryBudget } from "../../../peer/transfer/memory-budget.ts";
 import { Outbox } from "../../../peer/transfer/outbox.ts";
 import { PartBuffers } from "../../../peer/transfer/part-buffers.ts";
 import type { HeldRun } from "../../../peer/transfer/receive.ts";
 import { FrameDecoder } from "../../../protocol/frame.ts";
 import type { PartIndex, PartRun } from "../../../protocol/geometry.ts";
 import { toPeerId } from "../../../protocol/ids.ts";
+import { MEMORY_BYTES_DEFAULT } from "../../../protocol/limits.ts";
 import type { ControlMessage } from "../../../protocol/messages.ts";
 import { eventually } from "../../support/eventually.ts";
 import { concat, makeTorrent, randomBytes } from "../../support/fixtures.ts";
@@ -54,7 +56,7 @@ class End {
       rate === undefined ? undefined : new RateLimit(systemClock, rate);
     const limitUp = limitOf(options.limitUp);
     this.outbox = new Outbox({
-      blockBytes: limitUp?.pieceBytes ?? 2 ** 20,
+      blockBytes: () => limitUp?.pieceBytes ?? 2 ** 20,
       runBytes: (run) => geometry.runRange(run).length,
     });
     const sink = createPartSink(async ({ run, bytes, release }: HeldRun) => {
@@ -81,6 +83,7 @@ class End {
         onServed: (run) => void this.served.push(run.first),
         onUnreadable: () => undefined,
       },
+      memory: new MemoryBudget(MEMORY_BYTES_DEFAULT),
       buffers,
       verifier: new PartVerifier(buffers.memory, 0),
       sink: options.sink ?? sink,

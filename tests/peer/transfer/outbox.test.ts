@@ -9,7 +9,10 @@ const geometry = geometryOf(40, 1000);
 const BLOCK_BYTES = 400;
 
 function createOutbox(): Outbox {
-  return new Outbox({ blockBytes: BLOCK_BYTES, runBytes: (run) => geometry.runRange(run).length });
+  return new Outbox({
+    blockBytes: () => BLOCK_BYTES,
+    runBytes: (run) => geometry.runRange(run).length,
+  });
 }
 
 /** What an outgoing thing says, in short. */

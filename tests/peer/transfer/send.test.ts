@@ -50,12 +50,22 @@ class Port implements SendPort {
 }
 
 /** The whole outgoing side, into a sink of one's own. */
-function sending(options: { readonly limit?: RateLimit; readonly blockBytes?: number } = {}) {
-  const { limit, blockBytes = PAYLOAD_BYTES_MAX } = options;
+function sending(
+  options: {
+    readonly limit?: RateLimit;
+    readonly blockBytes?: number;
+    /** Changes while blocks are sent. */
+    readonly memory?: { readonly blockBytes: number };
+  } = {},
+) {
+  const { limit, blockBytes = PAYLOAD_BYTES_MAX, memory = { blockBytes } } = options;
   const port = new Port();
-  const outbox = new Outbox({ blockBytes, runBytes: (run) => geometry.runRange(run).length });
+  const outbox = new Outbox({
+    blockBytes: () => memory.blockBytes,
+    runBytes: (run) => geometry.runRange(run).length,
+  });
   const readable = outbox.readable.pipeThrough(
-    new ReadBlockStream(geometry, port, { limit, signal: never }),
+    new ReadBlockStream(geometry, port, { memory, limit, signal: never }),
   );
   return { port, outbox, readable };
 }
@@ -214,6 +224,28 @@ describe("ReadBlockStream", () => {
     expect(Buffer.compare(refused.bytesOf(0).subarray(30_000), bytesOf(runOf(geometry, 0)))).toBe(
       0,
     );
+  });
+
+  test("ReadBlockStream holds smaller buffers when others need memory, and larger ones again", async () => {
+    const memory = { blockBytes: 65_536 };
+    const { outbox, readable, port } = sending({ memory });
+    const reader = readable.getReader();
+    const held: number[] = [];
+    for (const blockBytes of [65_536, 10_000, 10_000, 10_000, 65_536, 65_536, 65_536]) {
+      memory.blockBytes = blockBytes;
+      outbox.serve(runOf(geometry, 0));
+      const before = port.served.length;
+      while (port.served.length === before) {
+        const { value } = await reader.read();
+        held.push(value?.buffer.byteLength ?? 0);
+      }
+    }
+    const room = (bytes: number) => bytes + 4096;
+    expect(Math.max(...held.slice(0, 2))).toBeLessThanOrEqual(room(65_536));
+    // Ten blocks a run: those of the two runs before the last shrunk one are cut to size.
+    const shrunk = held.slice(14, 30);
+    expect(Math.max(...shrunk)).toBeLessThanOrEqual(room(10_000));
+    expect(Math.max(...held.slice(-2))).toBeGreaterThan(room(10_000));
   });
 
   test("ReadBlockStream sends at the limit's rate, in pieces", async () => {
