@@ -7,4 +7,4 @@ export function letGo({ buffer, byteOffset, byteLength }: Uint8Array): void {
 }
 
 /** Smaller ones may be part of what others share. */
-const LARGE_BYTES = 64 * 1024;
+const LARGE_BYTES = 4096;

@@ -28,8 +28,9 @@ export async function fetchAndTell(
   const facts = toTorrentFacts(torrent);
   report.emit({ type: "torrent", ...facts });
   const request = { ...options, torrent, keepServing: options.serve, signal };
-  const { path, alreadyThere } = await fetchFile(peer, request, (totals) =>
-    report.setTotals(totals),
-  );
-  report.emit({ type: "downloaded", ...facts, file: path, alreadyThere });
+  await fetchFile(peer, request, {
+    onTotals: (totals) => report.setTotals(totals),
+    onComplete: (file, alreadyThere) =>
+      report.emit({ type: "downloaded", ...facts, file, alreadyThere }),
+  });
 }

@@ -20,39 +20,41 @@ export interface DownloadRequest extends PatienceOptions {
   readonly signal: AbortSignal;
 }
 
-export interface DownloadResult {
-  /** Absolute. */
-  readonly path: string;
-  readonly verified: VerifiedFile;
-  readonly alreadyThere: boolean;
+/** Who is told how a download goes. */
+export interface DownloadListeners {
+  /** Every part is proven, and the file stands complete under its name; what is left is to take note of it.
+   * @param path absolute */
+  onComplete(path: string, alreadyThere: boolean): void;
+  /** What came from where, also when the download fails. */
+  onTotals(totals: Totals): void;
 }
 
 /** Gets a file: from everyone who has parts of it, straight into `TARGET.part`, published under its name when proven.
  *
  * The way of the bytes stands in connection.ts; here is the life of the whole: what is there already, work, proof,
  * publishing.
- * @param onTotals is told what came from where, also when the download fails
  * @throws {StorageError} exists, busy, no_space, denied, io; {IncompleteError} {TimeoutError} out of patience;
  * {TrackerError} {NotFoundError} no peer is known and no tracker helps; {IntegrityError}; the signal's reason */
 export async function download(
   peer: LocalPeer,
   request: DownloadRequest,
-  onTotals: (totals: Totals) => void,
-): Promise<DownloadResult> {
+  listeners: DownloadListeners,
+): Promise<void> {
   const { torrent, target, signal } = request;
   const { path } = await resolveTarget(peer.dependencies.disk, target);
   const found = await findComplete(peer, request);
   if (found !== undefined) {
+    listeners.onComplete(path, true);
     await peer.library.add(torrent, { path, verified: found });
     if (request.keepServing) await peer.shares.add(torrent, path, found);
-    return { path, verified: found, alreadyThere: true };
+    return;
   }
   await peer.library.add(torrent, { path });
   for (let attempt = 1; ; attempt++) {
     signal.throwIfAborted();
     try {
-      const verified = await fetchAll(peer, request, onTotals);
-      return { path, verified, alreadyThere: false };
+      await fetchAll(peer, request, listeners);
+      return;
     } catch (cause) {
       // Parts that changed on disk before they were published count as missing now: they are fetched again.
       const isWorthAnother =
@@ -80,8 +82,8 @@ async function findComplete(
 async function fetchAll(
   peer: LocalPeer,
   request: DownloadRequest,
-  onTotals: (totals: Totals) => void,
-): Promise<VerifiedFile> {
+  listeners: DownloadListeners,
+): Promise<void> {
   const { torrent, signal } = request;
   const { journalDir } = peer.library;
   await using store = await openDownload({ ...peer.dependencies, ...request, journalDir });
@@ -98,12 +100,14 @@ async function fetchAll(
     swarm.start(peer.namedPeers);
     await watch(peer, swarm, request);
     signal.throwIfAborted();
-    const verified = await publish(peer, store, request);
+    await store.publish({ signal });
+    listeners.onComplete(store.path, false);
+    const verified = await store.verified();
+    await peer.library.add(torrent, { path: store.path, verified });
     if (request.keepServing) await peer.shares.add(torrent, store.path, verified, swarm);
     isKept = request.keepServing;
-    return verified;
   } finally {
-    onTotals(toTotals(swarm, store));
+    listeners.onTotals(toTotals(swarm, store));
     if (!isKept) await peer.node.leave(swarm, "done");
   }
 }
@@ -141,17 +145,6 @@ function report(peer: LocalPeer, swarm: Swarm): void {
     peers,
     peersKnown,
   });
-}
-
-async function publish(
-  peer: LocalPeer,
-  store: SparseFile,
-  { torrent, signal }: DownloadRequest,
-): Promise<VerifiedFile> {
-  await store.publish({ signal });
-  const verified = await store.verified();
-  await peer.library.add(torrent, { path: store.path, verified });
-  return verified;
 }
 
 function toTotals(swarm: Swarm, store: SparseFile): Totals {
