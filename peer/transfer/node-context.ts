@@ -40,6 +40,8 @@ export interface NodeContext {
   /** Who hashes them. */
   readonly verifier: PartVerifier;
   nextConnectionId(): ConnectionId;
+  /** Makes what a greeting needs, before anybody waits for it. */
+  prepareGreetings(): void;
   /** How a tracker is told who and where we are. */
   announced(): {
     readonly listening_host: string;

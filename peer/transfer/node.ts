@@ -131,6 +131,10 @@ export class Node implements AsyncDisposable {
       memory,
       buffers,
       verifier: this.#verifier,
+      prepareGreetings: () => {
+        // One that fails is heard of by the greeting that needs it.
+        if (this.#options.mode === "tls") this.#certificate().catch(() => undefined);
+      },
       nextConnectionId: () => ++this.#connectionCount,
       announced: () => ({
         listening_host: (announce ?? address).host,
@@ -203,7 +207,7 @@ export class Node implements AsyncDisposable {
     return { mode: this.#options.mode, isDialler, certificate, signal };
   }
 
-  /** One certificate for the life of the process, made when it is first needed. */
+  /** One certificate for the life of the process, made when it is first asked for. */
   #certificate(): Promise<Certificate> {
     const { clock, random } = this.#dependencies;
     this.#madeCertificate ??= createCertificate(clock, random);
