@@ -30,6 +30,16 @@ export function createPeerClient(name: string, options: PeerOptions = {}): Clien
 export const peerPlain = createPeerClient("peer plain", { flags: PLAIN });
 export const peerTls = createPeerClient("peer tls", { flags: TLS });
 
+const BLAKE3 = ["--hash", "blake3"] as const;
+export const peerPlainBlake3 = createPeerClient("peer plain blake3", {
+  flags: PLAIN,
+  uploadFlags: BLAKE3,
+});
+export const peerTlsBlake3 = createPeerClient("peer tls blake3", {
+  flags: TLS,
+  uploadFlags: BLAKE3,
+});
+
 async function start(scene: Scene, options: PeerOptions): Promise<Swarm> {
   const { directory, file, partBytes } = scene;
   const { flags = [], uploadFlags = [], programs = PROGRAMS, serves = true } = options;

@@ -3,7 +3,7 @@ import { aria2 } from "../clients/aria2.ts";
 import { createBareLoop } from "../clients/bare-loop.ts";
 import { libtorrent } from "../clients/libtorrent.ts";
 import { nginxCurl } from "../clients/nginx-curl.ts";
-import { peerPlain, peerTls } from "../clients/peer.ts";
+import { peerPlain, peerPlainBlake3, peerTls, peerTlsBlake3 } from "../clients/peer.ts";
 import { rtorrent } from "../clients/rtorrent.ts";
 import { webtorrent } from "../clients/webtorrent.ts";
 import { randomFile } from "../files.ts";
@@ -16,6 +16,8 @@ import { print, printTable } from "../table.ts";
 const CLIENTS: readonly Client[] = [
   peerPlain,
   peerTls,
+  peerPlainBlake3,
+  peerTlsBlake3,
   libtorrent,
   rtorrent,
   aria2,
