@@ -23,14 +23,14 @@ export interface ConnectedPeer {
   /** When data last came, or when it was first asked after having owed nothing. */
   dataAtMs: number;
   pingedAtMs: number | undefined;
+  /** `Picker.releases` when it was found to have nothing free for us; undefined when it may have. */
+  exhaustedAt: number | undefined;
   /** Not to be asked before this. */
   askAfterMs: number;
   /** Whether its connection is being closed. */
   isLeaving: boolean;
   /** What it last answered to a request that was not data, for the user. */
   lastAnswer: string | undefined;
-  /** Requests of the remote that are not answered yet, by their first part. */
-  readonly serving: Map<number, number>;
 }
 
 /** @param partCount bits in the torrent */
@@ -50,9 +50,9 @@ export function createConnectedPeer(
     heardAtMs: options.nowMs,
     dataAtMs: options.nowMs,
     pingedAtMs: undefined,
+    exhaustedAt: undefined,
     askAfterMs: 0,
     isLeaving: false,
     lastAnswer: undefined,
-    serving: new Map(),
   };
 }

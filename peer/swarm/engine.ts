@@ -1,18 +1,18 @@
-import { formatAddress } from "../../protocol/address.ts";
 import type { Bitfield } from "../../protocol/bitfield.ts";
-import { ProtocolError } from "../../protocol/errors.ts";
 import type { Geometry, PartIndex, PartRun } from "../../protocol/geometry.ts";
 import type { PeerId } from "../../protocol/ids.ts";
-import type { ControlMessage, RefuseMessage } from "../../protocol/messages.ts";
+import type { ControlMessage, HaveMessage } from "../../protocol/messages.ts";
+import { Answers } from "./answers.ts";
 import { Asking } from "./asking.ts";
-import { Blame } from "./blame.ts";
 import type { ConnectedPeer } from "./connected-peer.ts";
 import { Members } from "./members.ts";
 import type { ConnectionId, SwarmEffect, SwarmEvent, SwarmStats, WaitingFor } from "./messages.ts";
 import { explainMissing } from "./missing.ts";
 import { Picker } from "./picker.ts";
 import { RequestLedger } from "./requests.ts";
+import { RULES, type Rules } from "./rules.ts";
 import { Serving } from "./serving.ts";
+import { Silence } from "./silence.ts";
 
 /** Everything random or given that the engine needs. */
 export interface EngineOptions {
@@ -26,6 +26,8 @@ export interface EngineOptions {
   readonly inFlightBytesMax: number;
   /** From 0 to below 1. */
   readonly random: () => number;
+  /** Absent: RULES. */
+  readonly rules?: Rules;
 }
 
 type Of<Type extends SwarmEvent["type"]> = Extract<SwarmEvent, { readonly type: Type }>;
@@ -39,23 +41,31 @@ export const TICK_MS = 250;
  * clock, no chance but the given one: the same events give the same effects. */
 export class Engine {
   readonly #geometry: Geometry;
-  readonly #ledger = new RequestLedger();
+  readonly #ledger: RequestLedger;
   readonly #picker: Picker;
   readonly #members: Members;
   readonly #asking: Asking;
+  readonly #silence: Silence;
   readonly #serving: Serving;
-  readonly #bytesPerPeer = new Map<string, number>();
-  readonly #blame = new Blame();
-  #badParts = 0;
-  #duplicateBytes = 0;
+  readonly #answers: Answers;
 
   constructor(options: EngineOptions) {
-    const { geometry, have } = options;
+    const { geometry, have, rules = RULES } = options;
     this.#geometry = geometry;
+    this.#ledger = new RequestLedger(geometry);
     this.#picker = new Picker(geometry, have, (below) => Math.floor(options.random() * below));
     this.#members = new Members(geometry, this.#picker, options);
-    this.#asking = new Asking(options, this.#picker, this.#ledger, this.#members.peers);
-    this.#serving = new Serving(geometry, have);
+    const { peers } = this.#members;
+    this.#asking = new Asking({ ...options, rules }, this.#picker, this.#ledger, peers);
+    const heldBytesMax = options.inFlightBytesMax / 2;
+    this.#silence = new Silence(this.#asking, this.#ledger, { peers, heldBytesMax });
+    this.#answers = new Answers(geometry, {
+      picker: this.#picker,
+      ledger: this.#ledger,
+      members: this.#members,
+      asking: this.#asking,
+    });
+    this.#serving = new Serving(geometry, have, rules);
   }
 
   get isComplete(): boolean {
@@ -95,9 +105,7 @@ export class Engine {
       peersBanned: this.#members.book.banned,
       sources: this.#members.sources,
       isHungry: this.#members.isHungry,
-      bytesPerPeer: new Map(this.#bytesPerPeer),
-      badParts: this.#badParts,
-      duplicateBytes: this.#duplicateBytes,
+      ...this.#answers.stats(),
       bytesServed: this.#serving.bytesServed,
     };
   }
@@ -116,15 +124,17 @@ export class Engine {
       case "message":
         return yield* this.#onMessage(event, nowMs);
       case "arrived":
-        return this.#onArrived(event, nowMs);
+        return this.#answers.onArrived(event, nowMs);
       case "verified":
-        return yield* this.#onVerified(event, nowMs);
+        return yield* this.#answers.onVerified(event, nowMs);
       case "bad":
-        return yield* this.#onBad(event, nowMs);
+        return yield* this.#answers.onBad(event, nowMs);
       case "written":
-        return yield* this.#onWritten(event.run, nowMs);
+        return yield* this.#answers.onWritten(event.run, nowMs);
+      case "sent":
+        return this.#serving.onSent(event.bytes);
       case "served":
-        return this.#onServed(event);
+        return yield* this.#serving.onServed(event.connection, event.run, event.bytes);
       case "learned":
         this.#members.book.learn(event.addresses, event.source);
         return yield* this.#members.dial(nowMs);
@@ -144,9 +154,10 @@ export class Engine {
     const peer = this.#members.peers.get(event.connection);
     if (peer === undefined) return;
     for (const request of this.#ledger.drop(event.connection)) {
-      if (!request.isCancelled) this.#picker.release(request.run);
+      if (!request.isCancelled) this.#asking.release(request.run);
     }
     yield* this.#members.leave(peer, event.reason, nowMs);
+    yield* this.#serving.onLeft(event.connection);
     yield* this.#asking.fillAll(nowMs);
     yield* this.#members.dial(nowMs);
   }
@@ -163,17 +174,16 @@ export class Engine {
     switch (message.type) {
       case "bitmap":
         yield* this.#members.onBitmap(peer, message);
-        return yield* this.#onOffer(peer, nowMs);
+        this.#answers.forgetWrong(peer);
+        return yield* this.#asking.fill(peer, nowMs);
       case "have":
-        yield* this.#members.onHave(peer, message);
-        return yield* this.#onOffer(peer, nowMs);
+        return yield* this.#onHave(peer, message, nowMs);
       case "request":
-        yield this.#serving.onRequest(peer, message);
-        return;
+        return yield* this.#serving.onRequest(peer, message, nowMs);
       case "cancel":
         return yield* this.#serving.onCancel(peer, message);
       case "refuse":
-        return yield* this.#onRefuse(peer, message, nowMs);
+        return yield* this.#answers.onRefuse(peer, message, nowMs);
       case "peers":
         this.#members.book.learn(message.peers, "exchange");
         return yield* this.#members.dial(nowMs);
@@ -194,100 +204,20 @@ export class Engine {
     }
   }
 
-  /** It has more for us than before; what it sent wrong once is not among it. */
-  *#onOffer(peer: ConnectedPeer, nowMs: number): Generator<SwarmEffect> {
-    for (const part of this.#blame.partsOf(peer.address)) this.#members.forget(peer, part, 1);
-    yield* this.#asking.fill(peer, nowMs);
-  }
-
-  *#onRefuse(peer: ConnectedPeer, message: RefuseMessage, nowMs: number): Generator<SwarmEffect> {
-    const { connection } = peer;
-    const first = this.#geometry.part(message.first);
-    const request = first === undefined ? undefined : this.#ledger.find(connection, first);
-    if (request === undefined || request.run.count !== message.count) {
-      throw new ProtocolError("not_requested", "Cannot take refuse: the run was not requested");
-    }
-    this.#ledger.settle(connection, request.run.first);
-    if (!request.isCancelled) this.#picker.release(request.run);
-    const isAsWished = message.reason === "cancelled" && request.isCancelled;
-    if (!isAsWished) peer.lastAnswer = message.reason;
-    if (message.reason === "missing" || message.reason === "changed") {
-      this.#members.forget(peer, message.first, message.count);
-    } else if (!isAsWished) peer.askAfterMs = nowMs + BUSY_RETRY_MS;
-    yield* this.#asking.fillAll(nowMs);
-  }
-
-  #onArrived(event: Of<"arrived">, nowMs: number): void {
-    const peer = this.#members.peers.get(event.connection);
-    const request = this.#ledger.find(event.connection, event.first);
-    if (peer === undefined || request === undefined) return;
-    request.bytesArrived += event.bytes;
-    peer.received.add(event.bytes, nowMs);
-    peer.heardAtMs = nowMs;
-    peer.dataAtMs = nowMs;
-    peer.pingedAtMs = undefined;
-    peer.lastAnswer = "sending";
-  }
-
-  *#onVerified(event: Of<"verified">, nowMs: number): Generator<SwarmEffect> {
-    const { connection, run } = event;
-    const { length } = this.#geometry.runRange(run);
-    if (this.#picker.isWanted(run)) this.#asking.unwritten.add(run, length, nowMs);
-    else this.#duplicateBytes += length;
-    const peer = this.#members.peers.get(connection);
-    if (this.#ledger.settle(connection, run.first) === undefined || peer === undefined) return;
-    const key = formatAddress(peer.address);
-    this.#bytesPerPeer.set(key, (this.#bytesPerPeer.get(key) ?? 0) + length);
-    this.#asking.deepen(peer, length, nowMs);
-    yield* this.#asking.fill(peer, nowMs);
-  }
-
-  *#onBad(event: Of<"bad">, nowMs: number): Generator<SwarmEffect> {
-    const { connection, run, part } = event;
-    this.#badParts++;
-    const request = this.#ledger.settle(connection, run.first);
-    if (request !== undefined && !request.isCancelled) this.#picker.release(run);
-    const peer = this.#members.peers.get(connection);
-    if (peer === undefined) return;
-    const reason = `it sent a wrong part ${part}`;
-    if (this.#blame.note(part, peer.address, nowMs)) yield* this.#members.ban(peer, reason);
-    else yield { type: "close", connection, reason };
-    yield* this.#asking.fillAll(nowMs);
-  }
-
-  *#onWritten(run: PartRun, nowMs: number): Generator<SwarmEffect> {
-    const { length } = this.#geometry.runRange(run);
-    this.#asking.unwritten.remove(run, length);
-    if (!this.#picker.finish(run)) {
-      this.#duplicateBytes += length;
-      return;
-    }
-    for (const peer of this.#members.peers.values()) {
-      if (peer.bits.isFull) continue;
-      yield { type: "send", connection: peer.connection, message: { type: "have", ...run } };
-    }
-    yield* this.#asking.withdraw(run);
-    if (!this.#picker.have.isFull) {
-      yield* this.#asking.fillAll(nowMs);
-      return;
-    }
-    yield { type: "complete" };
-    for (const peer of [...this.#members.peers.values()]) yield* this.#members.closeIfUseless(peer);
-  }
-
-  #onServed(event: Of<"served">): void {
-    const peer = this.#members.peers.get(event.connection);
-    if (peer !== undefined) this.#serving.onServed(peer, event.run, event.bytes);
+  *#onHave(peer: ConnectedPeer, message: HaveMessage, nowMs: number): Generator<SwarmEffect> {
+    const run = this.#geometry.run(message.first, message.count);
+    if (run === undefined) return;
+    yield* this.#members.onHave(peer, run);
+    this.#answers.forgetWrong(peer);
+    yield* this.#asking.fillFrom(peer, run, nowMs);
   }
 
   *#onTick(nowMs: number): Generator<SwarmEffect> {
-    const isHopeful = (part: PartIndex) =>
-      this.#picker.have.has(part) || this.#members.hasHolder(part);
-    for (const part of this.#blame.giveUp(isHopeful, nowMs)) yield { type: "suspect", part };
-    yield* this.#asking.review(nowMs);
+    yield* this.#answers.giveUp(nowMs);
+    yield* this.#silence.review(nowMs);
+    yield* this.#serving.review(nowMs);
     yield* this.#asking.fillAll(nowMs);
+    yield* this.#asking.takeOverLate(nowMs);
     yield* this.#members.dial(nowMs);
   }
 }
-
-const BUSY_RETRY_MS = 1000;

@@ -1,8 +1,8 @@
 import { Bitfield } from "../../protocol/bitfield.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
-import type { Geometry, PartIndex } from "../../protocol/geometry.ts";
+import type { Geometry, PartIndex, PartRun } from "../../protocol/geometry.ts";
 import type { PeerId } from "../../protocol/ids.ts";
-import type { BitmapMessage, HaveMessage } from "../../protocol/messages.ts";
+import type { BitmapMessage } from "../../protocol/messages.ts";
 import { AddressBook } from "./address-book.ts";
 import { type ConnectedPeer, createConnectedPeer } from "./connected-peer.ts";
 import type { ConnectionId, SwarmEffect, SwarmEvent } from "./messages.ts";
@@ -107,18 +107,36 @@ export class Members {
     yield* this.closeIfUseless(peer);
   }
 
-  *onHave(peer: ConnectedPeer, message: HaveMessage): Generator<SwarmEffect> {
-    const run = this.#geometry.run(message.first, message.count);
-    if (run === undefined || peer.bits.isFull) return;
+  *onHave(peer: ConnectedPeer, run: PartRun): Generator<SwarmEffect> {
+    if (peer.bits.isFull) return;
     for (const span of this.#geometry.spansOf(run)) {
       const wasCovered = this.#picker.coversSpan(peer.bits, span);
       const spanRun = this.#geometry.spanRun(span);
       const end = Math.min(run.first + run.count, spanRun.first + spanRun.count);
-      for (let part = Math.max(run.first, spanRun.first); part < end; part++) peer.bits.set(part);
+      const first = Math.max(run.first, spanRun.first);
+      peer.bits.setRun(first, end - first);
       if (!wasCovered && this.#picker.coversSpan(peer.bits, span))
         this.#picker.countHolder(span, "joined");
     }
     yield* this.closeIfUseless(peer);
+  }
+
+  /** We have the run now: whoever has not got it is told. */
+  *tell(run: PartRun): Generator<SwarmEffect> {
+    for (const peer of this.peers.values()) {
+      if (this.#picker.holds(peer.bits, run)) continue;
+      yield { type: "send", connection: peer.connection, message: { type: "have", ...run } };
+    }
+  }
+
+  /** We have everything: those that were not told of all are, so that each can see when both have nothing to say. */
+  *tellAll(): Generator<SwarmEffect> {
+    const all = this.#geometry.run(0, this.#geometry.partCount);
+    if (all === undefined) return;
+    for (const peer of this.peers.values()) {
+      if (peer.bits.isFull) continue;
+      yield { type: "send", connection: peer.connection, message: { type: "have", ...all } };
+    }
   }
 
   /** It said it had the parts and has not: they are not asked of it again. */

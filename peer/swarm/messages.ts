@@ -47,7 +47,9 @@ export type SwarmEvent =
     }
   /** The store has the run. */
   | { readonly type: "written"; readonly run: PartRun }
-  /** All of what the remote requested with this run was sent, or was refused by the sender for this reason. */
+  /** So many bytes of what is served went out. */
+  | { readonly type: "sent"; readonly bytes: number }
+  /** All of what the remote requested with this run was sent, or, with no bytes, was refused by the sender. */
   | {
       readonly type: "served";
       readonly connection: ConnectionId;

@@ -14,6 +14,7 @@ export class Picker {
   readonly #taken: Bitfield;
   readonly #rarity: RarityOrder;
   readonly #random: (below: number) => number;
+  #releases = 0;
 
   /** @param have owned by the picker from here on
    * @param random an integer from 0 to below - 1 */
@@ -30,6 +31,11 @@ export class Picker {
     return this.#geometry.bytesIn(this.have);
   }
 
+  /** Grows whenever parts become free: who had nothing free before may have now. */
+  get releases(): number {
+    return this.#releases;
+  }
+
   /** Whether nothing is left to ask anybody for. */
   get isAllClaimed(): boolean {
     return this.#rarity.openCount === 0;
@@ -38,9 +44,18 @@ export class Picker {
   /** @returns the next run to ask of a holder of `bits`, or undefined when it has nothing that is free */
   pick(bits: Bitfield): PartRun | undefined {
     if (bits.count * FEW_PARTS_FACTOR < bits.length) return this.#pickOfFew(bits);
-    for (const span of this.#rarity.rarestFirst()) {
-      const run = this.#freeRun(span, bits);
+    for (let rank = 0; rank < this.#rarity.openCount; rank++) {
+      const run = this.#freeRun(this.#rarity.at(rank), bits);
       if (run !== undefined) return run;
+    }
+    return undefined;
+  }
+
+  /** @returns the first free run of the run's spans that a holder of `bits` has */
+  pickWithin(run: PartRun, bits: Bitfield): PartRun | undefined {
+    for (const span of this.#geometry.spansOf(run)) {
+      const free = this.#rarity.isOpen(span) ? this.#freeRun(span, bits) : undefined;
+      if (free !== undefined) return free;
     }
     return undefined;
   }
@@ -79,6 +94,7 @@ export class Picker {
 
   /** The run is not coming: its parts are free again. */
   release(run: PartRun): void {
+    this.#releases++;
     const end = run.first + run.count;
     let part = this.have.next(false, run.first);
     while (part !== undefined && part < end) {
@@ -111,9 +127,14 @@ export class Picker {
 
   /** @returns whether the bits cover the span */
   coversSpan(bits: Bitfield, span: SpanIndex): boolean {
-    const { first, count } = this.#geometry.spanRun(span);
-    const gap = bits.next(false, first);
-    return gap === undefined || gap >= first + count;
+    return this.holds(bits, this.#geometry.spanRun(span));
+  }
+
+  /** @returns whether the bits have every part of the run */
+  holds(bits: Bitfield, run: PartRun): boolean {
+    if (!bits.has(run.first)) return false;
+    const gap = run.count === 1 ? undefined : bits.next(false, run.first);
+    return gap === undefined || gap >= run.first + run.count;
   }
 
   #review(run: PartRun): void {
@@ -132,16 +153,21 @@ export class Picker {
   /** @returns the first run of free parts of the span that the bits have */
   #freeRun(span: SpanIndex, bits: Bitfield): PartRun | undefined {
     const { first, count } = this.#geometry.spanRun(span);
+    if (count === 1)
+      return bits.has(first) && !this.#taken.has(first) ? { first, count } : undefined;
     const end = first + count;
-    let start: number = first;
-    while (start < end && !(this.#isFree(start) && bits.has(start))) start++;
-    let after = start;
-    while (after < end && this.#isFree(after) && bits.has(after)) after++;
-    return after > start ? this.#geometry.run(start, after - start) : undefined;
-  }
-
-  #isFree(part: number): boolean {
-    return !this.#taken.has(part);
+    let start = this.#taken.next(false, first) ?? end;
+    while (start < end && !bits.has(start)) {
+      const held = bits.next(true, start) ?? end;
+      start = this.#taken.next(false, held) ?? end;
+    }
+    if (start >= end) return undefined;
+    const after = Math.min(
+      end,
+      this.#taken.next(true, start) ?? end,
+      bits.next(false, start) ?? end,
+    );
+    return this.#geometry.run(start, after - start);
   }
 }
 

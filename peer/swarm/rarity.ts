@@ -32,9 +32,11 @@ export class RarityOrder {
     return this.#position[span] !== CLOSED;
   }
 
-  /** The open spans, the rarest first. Stop before changing anything. */
-  *rarestFirst(): Generator<SpanIndex> {
-    for (let at = 0; at < this.#openCount; at++) yield this.#spanAt(at);
+  /** @param rank from 0, the rarest, to openCount - 1
+   * @returns the open span of that rank, until something changes */
+  at(rank: number): SpanIndex {
+    assert(rank >= 0 && rank < this.#openCount, "A rank is that of an open span");
+    return this.#spanAt(rank);
   }
 
   /** @returns how many connections were counted as holders */

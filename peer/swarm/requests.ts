@@ -1,5 +1,5 @@
 import { assert } from "../../protocol/errors.ts";
-import type { PartIndex, PartRun } from "../../protocol/geometry.ts";
+import type { Geometry, PartIndex, PartRun, SpanIndex } from "../../protocol/geometry.ts";
 import type { ConnectionId } from "./messages.ts";
 
 /** One run that a connection was asked for and has not answered yet. */
@@ -15,9 +15,16 @@ export interface OpenRequest {
 
 /** What we asked of whom: every request stands here from asking until its one answer. Sends nothing. */
 export class RequestLedger {
+  readonly #geometry: Pick<Geometry, "spanOf" | "spansOf">;
   readonly #open = new Map<ConnectionId, Map<PartIndex, OpenRequest>>();
+  /** The same requests by the span that they lie in: no request reaches beyond one. */
+  readonly #ofSpan = new Map<SpanIndex, Set<OpenRequest>>();
   readonly #bytesOpen = new Map<ConnectionId, number>();
   #bytesTotal = 0;
+
+  constructor(geometry: Pick<Geometry, "spanOf" | "spansOf">) {
+    this.#geometry = geometry;
+  }
 
   /** Bytes asked for and not answered, over all connections. */
   get bytesTotal(): number {
@@ -43,8 +50,11 @@ export class RequestLedger {
     const { connection, run, bytes } = request;
     const open = this.#open.get(connection) ?? new Map<PartIndex, OpenRequest>();
     assert(!open.has(run.first), "One request a first part and connection");
-    open.set(run.first, { ...request, bytesArrived: 0, isCancelled: false });
+    const added = { ...request, bytesArrived: 0, isCancelled: false };
+    open.set(run.first, added);
     this.#open.set(connection, open);
+    const span = this.#geometry.spanOf(run.first);
+    this.#ofSpan.set(span, (this.#ofSpan.get(span) ?? new Set()).add(added));
     this.#count(connection, bytes);
   }
 
@@ -60,6 +70,10 @@ export class RequestLedger {
     const request = open?.get(first);
     if (request === undefined) return undefined;
     open?.delete(first);
+    const span = this.#geometry.spanOf(first);
+    const others = this.#ofSpan.get(span);
+    others?.delete(request);
+    if (others?.size === 0) this.#ofSpan.delete(span);
     this.#count(connection, -request.bytes);
     return request;
   }
@@ -69,11 +83,21 @@ export class RequestLedger {
     return [...(this.#open.get(connection)?.values() ?? [])];
   }
 
-  /** All requests that were not taken back. */
-  *active(): Generator<OpenRequest> {
-    for (const open of this.#open.values()) {
-      for (const request of open.values()) if (!request.isCancelled) yield request;
+  /** Requests for any part of the run that were not taken back, whoever was asked. */
+  *touching(run: PartRun): Generator<OpenRequest> {
+    for (const span of this.#geometry.spansOf(run)) {
+      for (const request of this.#ofSpan.get(span) ?? []) {
+        const isApart =
+          request.run.first >= run.first + run.count ||
+          run.first >= request.run.first + request.run.count;
+        if (!isApart && !request.isCancelled) yield request;
+      }
     }
+  }
+
+  /** Connections that owe anything. */
+  *owing(): Generator<ConnectionId> {
+    for (const [connection, open] of this.#open) if (open.size > 0) yield connection;
   }
 
   /** The connection is gone, and what it was asked for with it.

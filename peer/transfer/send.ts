@@ -11,6 +11,8 @@ import type { Block, Outgoing } from "./outbox.ts";
 export interface SendPort {
   /** The file that is served now. */
   source(): PartSource;
+  /** So many bytes of a run were handed to the socket. */
+  onSent(bytes: number): void;
   /** All of the run was handed to the socket. */
   onServed(run: PartRun, bytes: number): void;
   /** The run cannot be read; it was refused to the remote. */
@@ -77,6 +79,7 @@ class BlockReader {
       return this.#refuse(run, cause);
     }
     this.#refused = undefined;
+    this.#port.onSent(length);
     if (block.isLast) this.#port.onServed(run, offset + length);
     return frame.subarray(PAYLOAD_AT - head.length);
   }

@@ -190,6 +190,7 @@ export class Swarm implements Dialled {
   #sendPort(connection: ConnectionId): SendPort {
     return {
       source: () => this.#source,
+      onSent: (bytes) => this.#dispatch({ type: "sent", bytes }),
       onServed: (run, bytes) => this.#dispatch({ type: "served", connection, run, bytes }),
       onUnreadable: (_run, cause) => this.#fail(cause),
     };

@@ -25,7 +25,8 @@ export interface World {
   at(atMs: number, happen: () => void): void;
   after(ms: number, happen: () => void): void;
   dial(from: SimPeer, to: Address): void;
-  log(line: string): void;
+  /** @param line made only when it is kept */
+  log(line: () => string): void;
   random(): number;
 }
 
@@ -147,7 +148,7 @@ export class SimPeer implements LinkEndHolder {
     if (!this.isOnline) return;
     const effects = this.engine.handle(event, this.#world.nowMs);
     if (event.type !== "tick" || effects.length > 0)
-      this.#world.log(`${this.#world.nowMs.toFixed(3)} ${this.name} ${JSON.stringify(event)}`);
+      this.#world.log(() => `${this.name} ${JSON.stringify(event)}`);
     for (const effect of effects) this.#carryOut(effect);
   }
 
@@ -222,6 +223,7 @@ export class SimPeer implements LinkEndHolder {
     const runBytes = this.#geometry.runRange(job.run).length;
     const bytes = Math.min(BLOCK_BYTES, runBytes - job.sent);
     job.sent += bytes;
+    this.#do({ type: "sent", bytes });
     const isLast = job.sent === runBytes;
     if (isLast) {
       queue?.shift();

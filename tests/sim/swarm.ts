@@ -55,8 +55,8 @@ export class SimSwarm implements World {
     this.#time.after(ms, happen);
   }
 
-  log(line: string): void {
-    if (this.#options.keepsLog) this.lines.push(line);
+  log(line: () => string): void {
+    if (this.#options.keepsLog) this.lines.push(`${this.nowMs.toFixed(3)} ${line()}`);
   }
 
   /** A peer comes up and asks the tracker. */

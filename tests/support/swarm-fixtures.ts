@@ -1,5 +1,6 @@
 import { Engine } from "../../peer/swarm/engine.ts";
 import type { ConnectionId, SwarmEffect, SwarmEvent } from "../../peer/swarm/messages.ts";
+import type { Rules } from "../../peer/swarm/rules.ts";
 import type { Address } from "../../protocol/address.ts";
 import { Bitfield } from "../../protocol/bitfield.ts";
 import { assert } from "../../protocol/errors.ts";
@@ -69,6 +70,7 @@ export interface RigOptions {
   readonly seed?: number;
   /** The own peer id's number. */
   readonly self?: number;
+  readonly rules?: Rules;
 }
 
 /** One engine with a clock set by hand, and shorthand for what happens to it. */
@@ -89,6 +91,7 @@ export class EngineRig {
       peerId: peerIdOf(options.self ?? 500),
       peersMax: options.peersMax ?? 50,
       random: fractionsOf(seed),
+      ...(options.rules === undefined ? {} : { rules: options.rules }),
     });
   }
 

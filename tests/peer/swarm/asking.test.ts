@@ -1,5 +1,6 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { SwarmEffect } from "../../../peer/swarm/messages.ts";
+import { RULES } from "../../../peer/swarm/rules.ts";
 import type { PartRun } from "../../../protocol/geometry.ts";
 import { REQUESTS_OPEN_MAX } from "../../../protocol/limits.ts";
 import {
@@ -179,6 +180,40 @@ describe("Asking", () => {
     }
     expect(rig.engine.isComplete).toBe(true);
     expect(sent(rig.effects, "cancel")).toEqual([]);
+  });
+
+  test("endgame asks what is left of up to two more, and takes it back when it came", () => {
+    const play = (duplicatesMax: number) => {
+      const rig = new EngineRig({ parts: 6, rules: { ...RULES, duplicatesMax } });
+      for (const connection of [1, 2, 3]) rig.joinWith(connection, "all");
+      const runs = (connection: number) => asked(rig.effects, connection);
+      const [slow, two, three] = [runs(1), runs(2), runs(3)];
+      rig.nowMs += 500;
+      // Connection 1 is half as fast as the others: not so slow that anything would be taken from it.
+      const bytes = LARGE_PART_BYTES;
+      for (const [at, [first = rig.run(0)]] of [slow, two, three].entries())
+        rig.do({ type: "arrived", connection: at + 1, first: first.first, bytes });
+      for (const [at, [run = rig.run(0)]] of [slow, two, three].entries()) {
+        rig.do({ type: "verified", connection: at + 1, run });
+        rig.do({ type: "written", run });
+      }
+      const before = rig.effects.length;
+      const [, left = rig.run(0)] = slow;
+      rig.complete(2, two[1] ?? left);
+      rig.complete(3, three[1] ?? left);
+      return { rig, left, after: rig.effects.slice(before) };
+    };
+    const { rig, left, after } = play(2);
+    const helpers = sent(after, "request").filter(({ message }) => message.first === left.first);
+    expect(helpers.map(({ connection }) => connection)).toEqual([2, 3]);
+    expect(sent(after, "cancel")).toEqual([]);
+    const last = sent(rig.complete(3, left), "cancel");
+    expect(last.map(({ connection }) => connection).sort()).toEqual([1, 2]);
+    expect(rig.engine.isComplete).toBe(true);
+    // Negative control: without it all wait for connection 1.
+    const without = play(0);
+    expect(sent(without.after, "request")).toEqual([]);
+    expect(without.rig.engine.isComplete).toBe(false);
   });
 
   test("takeover frees what a silent holder owes within a few seconds", () => {

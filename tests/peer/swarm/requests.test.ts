@@ -15,7 +15,7 @@ type Step = readonly ["add" | "settle" | "drop", connection: number, first: numb
 
 /** The ledger beside the plainest thing that says the same: a set of texts. */
 class LedgerAndModel {
-  readonly #ledger = new RequestLedger();
+  readonly #ledger = new RequestLedger(geometry);
   readonly #open = new Set<string>();
 
   apply([what, connection, first]: Step): void {
@@ -38,7 +38,8 @@ class LedgerAndModel {
       expect(this.#ledger.of(peer)).toHaveLength(this.#ledger.countOpen(peer));
     }
     expect(bytes).toBe(this.#ledger.bytesTotal);
-    expect([...this.#ledger.active()]).toHaveLength(this.#open.size);
+    const all = runOf(geometry, 0, geometry.partCount);
+    expect([...this.#ledger.touching(all)]).toHaveLength(this.#open.size);
   }
 
   #drop(connection: number): void {
@@ -69,20 +70,27 @@ describe("RequestLedger", () => {
   });
 
   test("add of a first part that is open at the connection is a bug of ours", () => {
-    const ledger = new RequestLedger();
+    const ledger = new RequestLedger(geometry);
     add(ledger, 1, 4, 2);
     expect(() => add(ledger, 1, 4)).toThrow(InvariantError);
     add(ledger, 2, 4);
     expect(ledger.find(1, partOf(geometry, 4))?.run.count).toBe(2);
   });
 
-  test("active leaves out what was taken back, of keeps it until it is answered", () => {
-    const ledger = new RequestLedger();
+  test("touching leaves out what was taken back, of keeps it until it is answered", () => {
+    const ledger = new RequestLedger(geometry);
     add(ledger, 1, 0);
     add(ledger, 1, 1);
     const request = ledger.find(1, partOf(geometry, 0));
     if (request !== undefined) request.isCancelled = true;
-    expect([...ledger.active()].map(({ run }) => Number(run.first))).toEqual([1]);
+    add(ledger, 2, 1);
+    const touching = (first: number, count: number) =>
+      [...ledger.touching(runOf(geometry, first, count))].map(
+        ({ connection, run }) => `${connection}:${run.first}`,
+      );
+    expect(touching(0, 2).sort()).toEqual(["1:1", "2:1"]);
+    expect(touching(0, 1)).toEqual([]);
+    expect(touching(2, 3)).toEqual([]);
     expect(ledger.of(1).map(({ run }) => Number(run.first))).toEqual([0, 1]);
     expect(ledger.bytesOpen(1)).toBe(2 * geometry.partBytes);
   });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { RULES } from "../../../peer/swarm/rules.ts";
 import { ProtocolError } from "../../../protocol/errors.ts";
 import { REQUESTS_OPEN_MAX } from "../../../protocol/limits.ts";
 import { EngineRig, only, type RigOptions, sent } from "../../support/swarm-fixtures.ts";
@@ -32,8 +33,10 @@ describe("Serving", () => {
         message: { type: "refuse", first: 1, count: 2, reason: "missing" },
       },
     ]);
-    // Refused is answered: it may be asked for again.
-    expect(rig.hear(1, { type: "request", first: 1, count: 1 })).toHaveLength(1);
+    // Refused is answered: it may be asked for again, and is sent when its turn comes.
+    expect(rig.hear(1, { type: "request", first: 1, count: 1 })).toEqual([]);
+    const next = rig.do({ type: "served", connection: 1, run: rig.run(0, 2), bytes: 5 });
+    expect(next).toEqual([{ type: "serve", connection: 1, run: rig.run(1) }]);
   });
 
   test("onRequest refuses the same first part twice until it was answered", () => {
@@ -47,7 +50,7 @@ describe("Serving", () => {
   test("SRV-8: onRequest takes REQUESTS_OPEN_MAX open requests and no more", () => {
     const rig = servingRig({ parts: REQUESTS_OPEN_MAX + 1, partBytes: 1 });
     for (let first = 0; first < REQUESTS_OPEN_MAX; first++)
-      expect(rig.hear(1, { type: "request", first, count: 1 })).toHaveLength(1);
+      expect(sent(rig.hear(1, { type: "request", first, count: 1 }), "refuse")).toEqual([]);
     const oneMore = { type: "request", first: REQUESTS_OPEN_MAX, count: 1 } as const;
     expect(codeOf(() => rig.hear(1, oneMore))).toBe("too_many_requests");
     // Another connection has room of its own.
@@ -71,7 +74,7 @@ describe("Serving", () => {
     expect(rig.hear(1, { type: "cancel", first: 2, count: 2 })).toEqual([]);
   });
 
-  test("onServed adds up the bytes", () => {
+  test("onSent adds up the bytes", () => {
     const rig = servingRig();
     for (const [first, bytes] of [
       [0, 100],
@@ -79,6 +82,7 @@ describe("Serving", () => {
       [2, 7],
     ] as const) {
       rig.hear(1, { type: "request", first, count: 1 });
+      rig.do({ type: "sent", bytes });
       rig.do({ type: "served", connection: 1, run: rig.run(first), bytes });
     }
     expect(rig.engine.stats().bytesServed).toBe(107);
@@ -93,5 +97,94 @@ describe("Serving", () => {
     expect(sent(early, "refuse")).toHaveLength(1);
     rig.do({ type: "written", run: rig.run(0) });
     expect(only(rig.hear(2, { type: "request", first: 0, count: 1 }), "serve")).toHaveLength(1);
+  });
+
+  test("Serving serves slotsMin peers at a time, a run each, the others in turn by bytes", () => {
+    const rig = new EngineRig({ have: "all", parts: 64 });
+    const peers = [1, 2, 3, 4, 5, 6];
+    for (const peer of peers) rig.joinWith(peer, []);
+    for (const peer of peers) {
+      for (let at = 0; at < 8; at++)
+        rig.hear(peer, { type: "request", first: 8 * (peer - 1) + at, count: 1 });
+    }
+    const serving = only(rig.effects, "serve").map(({ connection }) => connection);
+    expect(serving).toEqual(peers.slice(0, RULES.slotsMin));
+    // Each run that is out makes room for the one that got least; all get the same in the end.
+    const order: number[] = [];
+    for (let next = only(rig.effects, "serve"); next.length > 0; ) {
+      const [{ connection, run } = { connection: 0, run: rig.run(0) }, ...later] = next;
+      order.push(connection);
+      const bytes = rig.geometry.runRange(run).length;
+      next = [...later, ...only(rig.do({ type: "served", connection, run, bytes }), "serve")];
+    }
+    expect(order).toHaveLength(48);
+    for (const peer of peers) {
+      expect(order.filter((connection) => connection === peer)).toHaveLength(8);
+      // Never far behind the others.
+      const half = order.slice(0, 24).filter((connection) => connection === peer);
+      expect(half.length).toBeGreaterThanOrEqual(3);
+    }
+  });
+
+  test("Serving sends first what it sent least often, of several waiting requests and peers", () => {
+    const firstServed = (servesRarestFirst: boolean): number => {
+      const rules = { ...RULES, slotsMin: 1, slotsMax: 1, servesRarestFirst };
+      const rig = new EngineRig({ have: "all", parts: 16, rules });
+      for (const peer of [1, 2, 3]) rig.joinWith(peer, []);
+      rig.hear(1, { type: "request", first: 0, count: 1 });
+      // Part 0 is on its way to peer 1 when the others ask: peer 3 wants something new.
+      rig.hear(2, { type: "request", first: 0, count: 1 });
+      rig.hear(3, { type: "request", first: 9, count: 1 });
+      const next = rig.do({ type: "served", connection: 1, run: rig.run(0), bytes: 1 });
+      return only(next, "serve")[0]?.connection ?? 0;
+    };
+    expect(firstServed(true)).toBe(3);
+    // Negative control: without it whoever asked first is first.
+    expect(firstServed(false)).toBe(2);
+  });
+
+  test("Serving counts copies of those that are still there", () => {
+    const rules = { ...RULES, slotsMin: 1, slotsMax: 1 };
+    const rig = new EngineRig({ have: "all", parts: 16, rules });
+    for (const peer of [1, 2, 3]) rig.joinWith(peer, []);
+    rig.hear(1, { type: "request", first: 0, count: 1 });
+    rig.do({ type: "served", connection: 1, run: rig.run(0), bytes: 1 });
+    rig.hear(2, { type: "request", first: 1, count: 1 });
+    rig.do({ type: "left", connection: 1, reason: "gone" });
+    // Peer 3 asks for both; part 1 has just been sent, the only copy of part 0 has left.
+    rig.do({ type: "served", connection: 2, run: rig.run(1), bytes: 1 });
+    rig.hear(2, { type: "request", first: 5, count: 1 });
+    rig.hear(3, { type: "request", first: 1, count: 1 });
+    rig.hear(3, { type: "request", first: 0, count: 1 });
+    const next = rig.do({ type: "served", connection: 2, run: rig.run(5), bytes: 1 });
+    expect(only(next, "serve").map(({ run }) => Number(run.first))).toEqual([0]);
+  });
+
+  test("review refuses what waited for 8 s as busy, and who is gone makes room", () => {
+    const rules = { ...RULES, slotsMin: 1, slotsMax: 1 };
+    const rig = new EngineRig({ have: "all", parts: 16, rules });
+    for (const peer of [1, 2]) rig.joinWith(peer, []);
+    rig.hear(1, { type: "request", first: 0, count: 1 });
+    rig.hear(2, { type: "request", first: 1, count: 1 });
+    expect(sent(rig.pass(7900), "refuse")).toEqual([]);
+    const refused = sent(rig.pass(300), "refuse");
+    expect(refused).toEqual([
+      { connection: 2, message: { type: "refuse", first: 1, count: 1, reason: "busy" } },
+    ]);
+    rig.hear(2, { type: "request", first: 2, count: 1 });
+    const next = rig.do({ type: "left", connection: 1, reason: "gone" });
+    expect(only(next, "serve").map(({ connection }) => connection)).toEqual([2]);
+  });
+
+  test("onCancel of what only waits is answered at once", () => {
+    const rules = { ...RULES, slotsMin: 1, slotsMax: 1 };
+    const rig = servingRig({ rules });
+    rig.hear(1, { type: "request", first: 0, count: 1 });
+    rig.hear(1, { type: "request", first: 1, count: 2 });
+    expect(rig.hear(1, { type: "cancel", first: 1, count: 1 })).toEqual([]);
+    expect(sent(rig.hear(1, { type: "cancel", first: 1, count: 2 }), "refuse")).toEqual([
+      { connection: 1, message: { type: "refuse", first: 1, count: 2, reason: "cancelled" } },
+    ]);
+    expect(rig.do({ type: "served", connection: 1, run: rig.run(0), bytes: 1 })).toEqual([]);
   });
 });

@@ -80,6 +80,7 @@ class End {
           read: async (offset, into) => into.set(content.subarray(offset, offset + into.length)),
           close: () => store.close(),
         }),
+        onSent: () => undefined,
         onServed: (run) => void this.served.push(run.first),
         onUnreadable: () => undefined,
       },

@@ -35,9 +35,14 @@ class Port implements SendPort {
   readonly file = new Source();
   readonly served: (readonly [number, number])[] = [];
   readonly unreadable: unknown[] = [];
+  sentBytes = 0;
 
   source(): PartSource {
     return this.file;
+  }
+
+  onSent(bytes: number): void {
+    this.sentBytes += bytes;
   }
 
   onServed(run: PartRun, bytes: number): void {
@@ -124,6 +129,7 @@ describe("ReadBlockStream", () => {
       for (const run of runs)
         expect(Buffer.compare(decoded.bytesOf(run.first), bytesOf(run))).toBe(0);
       expect(port.served).toEqual(runs.map((run) => [run.first, bytesOf(run).length]));
+      expect(port.sentBytes).toBe(runs.reduce((sum, run) => sum + bytesOf(run).length, 0));
       expect(port.unreadable).toEqual([]);
     }
   });

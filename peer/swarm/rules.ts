@@ -1,0 +1,24 @@
+/** The figures that decide how a swarm behaves. They are given to the engine, so that a simulation can switch a mechanism
+ * off and show what it was worth; everybody else uses `RULES`. */
+export interface Rules {
+  /** A peer is asked for as much as it delivers in this time, in milliseconds. */
+  readonly depthMs: number;
+  /** What a peer owes is moved to one that has it and would deliver so many times sooner. */
+  readonly takeOverFactor: number;
+  /** Further peers that a part is asked of when nothing else is left to ask for. */
+  readonly duplicatesMax: number;
+  /** How few and how many peers are served at a time. */
+  readonly slotsMin: number;
+  readonly slotsMax: number;
+  /** Whether, of all that is asked of us, what we sent least often goes first. */
+  readonly servesRarestFirst: boolean;
+}
+
+export const RULES: Rules = {
+  depthMs: 1000,
+  takeOverFactor: 3,
+  duplicatesMax: 2,
+  slotsMin: 4,
+  slotsMax: 64,
+  servesRarestFirst: true,
+};

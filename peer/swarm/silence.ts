@@ -1,0 +1,87 @@
+import type { Asking } from "./asking.ts";
+import type { ConnectedPeer } from "./connected-peer.ts";
+import type { ConnectionId, SwarmEffect } from "./messages.ts";
+import type { RequestLedger } from "./requests.ts";
+
+/** Looks after those that are silent: asked whether they live, freed of what they owe, left. */
+export class Silence {
+  readonly #asking: Asking;
+  readonly #ledger: RequestLedger;
+  readonly #peers: ReadonlyMap<ConnectionId, ConnectedPeer>;
+  readonly #heldBytesMax: number;
+
+  /** @param heldBytesMax with more than this waiting to be written, silence is our own fault */
+  constructor(
+    asking: Asking,
+    ledger: RequestLedger,
+    options: {
+      readonly peers: ReadonlyMap<ConnectionId, ConnectedPeer>;
+      readonly heldBytesMax: number;
+    },
+  ) {
+    this.#asking = asking;
+    this.#ledger = ledger;
+    this.#peers = options.peers;
+    this.#heldBytesMax = options.heldBytesMax;
+  }
+
+  *review(nowMs: number): Generator<SwarmEffect> {
+    // A pipeline whose writes are behind reads nothing, not even a pong.
+    const { unwritten } = this.#asking;
+    const isOurFault =
+      unwritten.bytes > this.#heldBytesMax || unwritten.oldestMs(nowMs) > SLOW_WRITE_MS;
+    for (const peer of [...this.#peers.values()]) {
+      if (peer.isLeaving) continue;
+      if (isOurFault) {
+        peer.pingedAtMs = undefined;
+        peer.heardAtMs = nowMs;
+        peer.dataAtMs = nowMs;
+      } else yield* this.#reviewPeer(peer, nowMs);
+    }
+  }
+
+  *#reviewPeer(peer: ConnectedPeer, nowMs: number): Generator<SwarmEffect> {
+    const { connection } = peer;
+    const owes = this.#ledger.bytesOpen(connection) > 0;
+    const noDataMs = owes && this.#peers.size > 1 ? nowMs - peer.dataAtMs : 0;
+    const isSilent = peer.pingedAtMs !== undefined && nowMs - peer.pingedAtMs > PONG_MS_MAX;
+    if (isSilent || noDataMs > NO_ANSWER_MS_MAX) {
+      const reason = isSilent ? "it fell silent" : "it answers no request";
+      yield { type: "close", connection, reason };
+      return;
+    }
+    if (
+      peer.pingedAtMs === undefined &&
+      nowMs - peer.heardAtMs > (owes ? SILENT_OWING_MS : SILENT_IDLE_MS)
+    ) {
+      peer.pingedAtMs = nowMs;
+      yield {
+        type: "send",
+        connection,
+        message: { type: "ping", id: Math.floor(nowMs) % 2 ** 32 },
+      };
+    }
+    if (noDataMs > NO_DATA_MS_MAX) yield* this.#snub(peer, nowMs);
+  }
+
+  /** It lives and sends nothing: others are asked for what it owes. */
+  *#snub(peer: ConnectedPeer, nowMs: number): Generator<SwarmEffect> {
+    peer.askAfterMs = nowMs + SNUB_MS;
+    peer.lastAnswer = "nothing in time";
+    peer.depthBytes = Math.min(peer.depthBytes, this.#asking.firstDepthBytes() / 2);
+    for (const request of this.#ledger.of(peer.connection))
+      if (!request.isCancelled) yield this.#asking.cancel(request);
+  }
+}
+
+/** Silence after which a peer is asked whether it lives, while it owes us data and otherwise; and how long it may take. */
+const SILENT_OWING_MS = 10_000;
+const SILENT_IDLE_MS = 60_000;
+const PONG_MS_MAX = 20_000;
+/** A peer that owes and sends no data for so long is not asked again for SNUB_MS. */
+const NO_DATA_MS_MAX = 20_000;
+const SNUB_MS = 60_000;
+/** One that does not even answer that its requests were taken back holds memory for nothing: it is left. */
+const NO_ANSWER_MS_MAX = 40_000;
+/** A write that takes longer shows that it is our disk that is slow. */
+const SLOW_WRITE_MS = 2000;

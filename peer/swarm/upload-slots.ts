@@ -1,0 +1,80 @@
+import type { Rules } from "./rules.ts";
+
+/** How many peers are served at a time.
+ *
+ * As few as keep the line busy: what is served to few is soon whole at somebody's, who gives it on. How many that takes
+ * depends on who is slower, our line or theirs, and is found by trying: more are served when that moves more bytes, fewer
+ * when it moves no less. */
+export class UploadSlots {
+  readonly #rules: Rules;
+  #count: number;
+  #bytes = 0;
+  #sinceMs: number | undefined;
+  #trial: { readonly before: number; readonly bytesPerSecond: number } | undefined;
+  #restMs = 0;
+  #isMoreNext = true;
+
+  constructor(rules: Rules) {
+    this.#rules = rules;
+    this.#count = rules.slotsMin;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  onSent(bytes: number): void {
+    this.#bytes += bytes;
+  }
+
+  /** Time passed.
+   * @param isAnyoneWaiting whether more could be served */
+  review(isAnyoneWaiting: boolean, nowMs: number): void {
+    this.#sinceMs ??= nowMs;
+    const passedMs = nowMs - this.#sinceMs;
+    if (!isAnyoneWaiting) this.#startOver(nowMs);
+    else if (passedMs >= EPOCH_MS) {
+      const bytesPerSecond = (this.#bytes * 1000) / passedMs;
+      this.#startOver(nowMs);
+      this.#judge(bytesPerSecond, passedMs);
+    }
+  }
+
+  #startOver(nowMs: number): void {
+    this.#sinceMs = nowMs;
+    this.#bytes = 0;
+  }
+
+  #judge(bytesPerSecond: number, passedMs: number): void {
+    const { before, bytesPerSecond: rateBefore } = this.#trial ?? {};
+    this.#trial = undefined;
+    if (before === undefined || rateBefore === undefined) {
+      this.#restMs -= passedMs;
+      if (this.#restMs <= 0) this.#try(bytesPerSecond);
+      return;
+    }
+    const isMore = this.#count > before;
+    const isWorthIt = bytesPerSecond > rateBefore * (isMore ? GAIN_MIN : LOSS_MAX);
+    if (!isWorthIt) this.#count = before;
+    if (!isWorthIt) this.#isMoreNext = !isMore;
+    if (isWorthIt) this.#try(bytesPerSecond);
+    else this.#restMs = REST_MS;
+  }
+
+  #try(bytesPerSecond: number): void {
+    const { slotsMin, slotsMax } = this.#rules;
+    const before = this.#count;
+    const wanted = this.#isMoreNext ? Math.ceil(before * STEP) : Math.floor(before / STEP);
+    this.#count = Math.min(Math.max(wanted, slotsMin), slotsMax);
+    if (this.#count !== before) this.#trial = { before, bytesPerSecond };
+    else this.#isMoreNext = !this.#isMoreNext;
+  }
+}
+
+const EPOCH_MS = 1000;
+const STEP = 1.5;
+/** Half as many again have to move so much more to be worth it. */
+const GAIN_MIN = 1.15;
+/** A third less may move so much less. */
+const LOSS_MAX = 0.95;
+const REST_MS = 10_000;
