@@ -1,8 +1,76 @@
 import ipaddr from "ipaddr.js";
+import type { Address } from "./address.ts";
 import { HOST_CHARS_MAX } from "./announce.ts";
 
-/** Which address may be stored, handed out and dialled. Today one rule: an announced host is an IP literal or a domain
- * name in letters, digits and hyphens, and a host that names no machine means the address the caller is seen at. */
+/** Which address may be stored, handed out and dialled: one table for the tracker and the peer's dialler.
+ *
+ * It judges IP literals only, never text that somebody else reads as an address: who has a name resolves it first, and
+ * connects to what was judged. A host that names no machine means the address the caller is seen at. */
+
+/** `source`: what the whole net may reach, and beyond that only what lies in the asker's own network. `lan`: private
+ * networks too. `compat`: as the original program, this machine too. */
+export type AddressPolicy = "source" | "lan" | "compat";
+
+/** Where an address leads. `unusable` is all that is no place of one machine for everybody: link-local, multicast,
+ * documentation, tunnels that hold another address, and what nobody has given out yet. */
+export type AddressClass =
+  | "public"
+  | "private"
+  | "uniqueLocal"
+  | "carrierGradeNat"
+  | "loopback"
+  | "unspecified"
+  | "unusable";
+
+export type AddressRefusal = "not_an_address" | "unusable_address" | "foreign_address" | "low_port";
+
+export interface AddressQuestion {
+  readonly policy: AddressPolicy;
+  /** The address, as an IP literal, of whom it is told, or of who told it; undefined when that is not known. */
+  readonly requester: string | undefined;
+}
+
+/** @returns why the address must be neither stored, nor told, nor dialled; undefined when it may be */
+export function whyRefused(
+  { host, port }: Address,
+  { policy, requester }: AddressQuestion,
+): AddressRefusal | undefined {
+  const addressClass = classOf(host);
+  if (addressClass === undefined) return "not_an_address";
+  if (addressClass === "unusable" || addressClass === "unspecified") return "unusable_address";
+  const isNear = requester !== undefined && classOf(requester) === addressClass;
+  if (!isNear && !OPEN_TO_ALL[policy].includes(addressClass)) return "foreign_address";
+  return policy === "source" && port < PORT_UNPRIVILEGED_MIN ? "low_port" : undefined;
+}
+
+/** @param literal an IP literal; an IPv4-mapped IPv6 address counts as the IPv4 address that it is
+ * @returns undefined when it is no literal that everybody reads alike */
+export function classOf(literal: string): AddressClass | undefined {
+  const canonical = canonicalLiteral(literal);
+  if (canonical === undefined) return undefined;
+  const address = ipaddr.parse(canonical);
+  const range = address.range();
+  if (range !== "unicast") return NAMED_CLASSES.get(range) ?? "unusable";
+  // Of IPv6 only 2000::/3 has been given out. Below it lies ::/96, by which old systems reach IPv4 addresses.
+  const isGivenOut = address.kind() === "ipv4" || (address.toByteArray()[0] ?? 0) >> 5 === 1;
+  return isGivenOut ? "public" : "unusable";
+}
+
+/** The ranges of the library that have a class of their own; whatever it may add is unusable until it stands here. */
+const NAMED_CLASSES: ReadonlyMap<string, AddressClass> = new Map([
+  ["private", "private"],
+  ["uniqueLocal", "uniqueLocal"],
+  ["carrierGradeNat", "carrierGradeNat"],
+  ["loopback", "loopback"],
+  ["unspecified", "unspecified"],
+]);
+const OPEN_TO_ALL: Readonly<Record<AddressPolicy, readonly AddressClass[]>> = {
+  source: ["public"],
+  lan: ["public", "private", "uniqueLocal", "carrierGradeNat"],
+  compat: ["public", "private", "uniqueLocal", "carrierGradeNat", "loopback"],
+};
+/** Below it stand the services of every machine, mail and name servers among them: no peer of strangers listens there. */
+const PORT_UNPRIVILEGED_MIN = 1024;
 
 /** What a peer said about itself, and what we saw. */
 export interface AnnouncedHost {
@@ -37,6 +105,10 @@ export function canonicalLiteral(text: string): string | undefined {
   if (ipaddr.IPv4.isValidFourPartDecimal(text)) return text;
   const bare = text.startsWith("[") && text.endsWith("]") ? text.slice(1, -1) : text;
   if (bare.includes("%") || !ipaddr.IPv6.isValid(bare)) return undefined;
+  // The library reads `::1.2.3.4` as the mapped form, which it is not, and takes any spelling of IPv4 for the end.
+  const dotted = /[^:]*\.[^:]*$/.exec(bare)?.[0];
+  const isPlain = dotted === undefined || ipaddr.IPv4.isValidFourPartDecimal(dotted);
+  if (!isPlain || bare === `::${dotted}`) return undefined;
   return ipaddr.process(bare).toString();
 }
 
