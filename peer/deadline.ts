@@ -25,3 +25,16 @@ export function createDeadline(clock: Clock, ms: number, parent?: AbortSignal): 
     [Symbol.dispose]: () => done.abort(),
   };
 }
+
+/** A promise that rejects with the signal's reason; `release` takes its listener off the signal again. */
+export function whenAborted(signal: AbortSignal): {
+  readonly promise: Promise<never>;
+  release(): void;
+} {
+  const { promise, reject } = Promise.withResolvers<never>();
+  promise.catch(() => undefined);
+  const onAbort = () => reject(signal.reason);
+  if (signal.aborted) onAbort();
+  else signal.addEventListener("abort", onAbort, { once: true });
+  return { promise, release: () => signal.removeEventListener("abort", onAbort) };
+}

@@ -11,8 +11,10 @@ export class NotFoundError extends CodedError<"no_file" | "unknown_swarm"> {}
 /** Bytes are not what the torrent says: exit code 7 when it ends the run. */
 export class IntegrityError extends CodedError<"part_mismatch" | "file_mismatch"> {}
 
-/** A connection could not be made or went away: someone else is asked. */
-export class TransportError extends CodedError<"refused" | "reset" | "timed_out" | "unreachable"> {}
+/** A connection could not be made, or must not be made, or went away: someone else is asked. */
+export class TransportError extends CodedError<
+  "refused" | "reset" | "timed_out" | "unreachable" | "forbidden"
+> {}
 
 /** The tracker is unreachable or talks nonsense: fatal only when no peer is known, exit code 6. */
 export class TrackerError extends CodedError<

@@ -1,5 +1,6 @@
 import type { Static, TSchema } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
+import { canonicalLiteral } from "../protocol/address-policy.ts";
 import {
   type HashRequest,
   HashResponse,
@@ -10,17 +11,26 @@ import { parseSwarmHash, type SwarmHash } from "../protocol/ids.ts";
 import type { Clock } from "./clock.ts";
 import { createDeadline } from "./deadline.ts";
 import { TrackerError } from "./errors.ts";
+import { type Lookup, resolveHost, systemLookup } from "./resolve.ts";
 
 /** Talks to one tracker, trusting nothing it says: no redirects, no compression, little time, few bytes, a checked form. */
 export class TrackerClient {
   /** Base URL without a slash at its end. */
   readonly url: string;
   readonly #clock: Clock;
+  readonly #lookup: Lookup;
+  #answeredFrom: string | undefined;
 
   /** @param url http or https, checked already */
-  constructor(clock: Clock, url: string) {
+  constructor(clock: Clock, url: string, lookup: Lookup = systemLookup) {
     this.#clock = clock;
+    this.#lookup = lookup;
     this.url = url.replace(/\/+$/, "");
+  }
+
+  /** The address, as an IP literal, that gave the last answer; undefined when that is not known. */
+  get answeredFrom(): string | undefined {
+    return this.#answeredFrom;
   }
 
   /** Registers a new swarm; the caller is its first peer.
@@ -63,7 +73,7 @@ export class TrackerClient {
     signal: AbortSignal | undefined,
   ): Promise<Static<Schema>> {
     using deadline = createDeadline(this.#clock, ANSWER_MS_MAX, signal);
-    const text = await this.#fetch(path, body, deadline.signal).catch((cause: unknown) => {
+    const text = await this.#ask(path, body, deadline.signal).catch((cause: unknown) => {
       signal?.throwIfAborted();
       if (cause instanceof TrackerError) throw cause;
       throw new TrackerError("unreachable", `Cannot ask tracker ${this.url}: no answer`, { cause });
@@ -74,14 +84,58 @@ export class TrackerClient {
     return answer;
   }
 
-  async #fetch(path: string, body: object, signal: AbortSignal): Promise<string> {
-    const response = await fetch(this.url + path, {
+  /** Asks at one address after the other that the tracker's name has, until one answers. The connection is made to the
+   * address itself: how near the tracker is decides whom it may lead us to, and who serves its name could say one thing to
+   * us and another to the one who connects. */
+  async #ask(path: string, body: object, signal: AbortSignal): Promise<string> {
+    const url = new URL(this.url + path);
+    const hosts = await this.#addressesOf(url, signal);
+    let failure: unknown;
+    for (const host of hosts) {
+      using deadline = createDeadline(this.#clock, ANSWER_MS_MAX / hosts.length, signal);
+      try {
+        const text = await this.#fetch(url, host, body, deadline.signal);
+        this.#answeredFrom = host;
+        return text;
+      } catch (cause) {
+        if (signal.aborted || cause instanceof TrackerError) throw cause;
+        failure = cause;
+      }
+    }
+    throw failure;
+  }
+
+  /** @returns undefined for a name that cannot be resolved here: a proxy may know it */
+  async #addressesOf(
+    { hostname }: URL,
+    signal: AbortSignal,
+  ): Promise<readonly (string | undefined)[]> {
+    try {
+      return await resolveHost(hostname, this.#lookup, signal);
+    } catch (cause) {
+      if (signal.aborted) throw cause;
+      return [undefined];
+    }
+  }
+
+  async #fetch(
+    url: URL,
+    host: string | undefined,
+    body: object,
+    signal: AbortSignal,
+  ): Promise<string> {
+    const response = await fetch(withHost(url, host), {
       method: "POST",
       headers: {
+        host: url.host,
         "content-type": "application/json",
         "accept-encoding": "identity",
         connection: "close",
       },
+      // The certificate is that of the name; an address as a name would be none that may be said (RFC 6066, 3).
+      ...(canonicalLiteral(url.hostname) === undefined
+        ? { tls: { serverName: url.hostname } }
+        : {}),
       body: JSON.stringify(body),
       redirect: "error",
       decompress: false,
@@ -121,6 +175,13 @@ export class TrackerClient {
       cause,
     });
   }
+}
+
+/** @returns the same place, by its address */
+function withHost(url: URL, host: string | undefined): URL {
+  const direct = new URL(url);
+  if (host !== undefined) direct.hostname = host.includes(":") ? `[${host}]` : host;
+  return direct;
 }
 
 async function readBounded(response: Response, tooLong: () => TrackerError): Promise<string> {

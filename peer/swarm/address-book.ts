@@ -1,5 +1,5 @@
 import { type Address, formatAddress } from "../../protocol/address.ts";
-import type { AddressSource, ConnectionId } from "./messages.ts";
+import type { AddressOrigin, AddressSource, ConnectionId } from "./messages.ts";
 
 /** Who could be dialled, when, and who must not be.
  *
@@ -35,13 +35,23 @@ export class AddressBook {
     return count;
   }
 
-  /** Notes addresses that are new; in a full book a stranger that does not answer makes room. */
-  learn(addresses: readonly Address[], source: AddressSource): void {
+  /** Notes addresses that are new; in a full book a stranger that does not answer makes room.
+   * @param teller who told it, as an IP literal */
+  learn(addresses: readonly Address[], source: AddressSource, teller?: string): void {
     for (const address of addresses) {
-      if (this.#find(address) !== undefined) continue;
+      const known = this.#find(address);
+      // What the user names becomes the user's, whoever named it before.
+      if (known !== undefined && source === "user") known.source = source;
+      if (known !== undefined) continue;
       if (this.#entries.size >= ADDRESSES_MAX && !this.#dropWorst(isDeadStranger)) return;
-      this.#add(address, source);
+      this.#add(address, source, teller);
     }
+  }
+
+  /** @returns on whose word the address is known */
+  originOf(address: Address): AddressOrigin {
+    const entry = this.#find(address);
+    return { isUsers: entry?.source === "user", teller: entry?.teller };
   }
 
   /** @returns an address to dial now, noted as being dialled; undefined when none may be */
@@ -61,7 +71,7 @@ export class AddressBook {
 
   /** A connection to the address proved itself, whoever dialled. */
   onJoined(address: Address, connection: ConnectionId, nowMs: number): void {
-    this.learn([address], "exchange");
+    this.learn([address], "exchange", address.host);
     const entry = this.#find(address);
     if (entry === undefined || entry.state === "banned") return;
     this.#leaveDialling(entry);
@@ -131,10 +141,11 @@ export class AddressBook {
     return this.#entries.get(formatAddress(address));
   }
 
-  #add(address: Address, source: AddressSource): Entry {
+  #add(address: Address, source: AddressSource, teller?: string): Entry {
     const entry: Entry = {
       address,
       source,
+      teller,
       state: "idle",
       failures: 0,
       dialAfterMs: 0,
@@ -201,7 +212,8 @@ interface Backoff {
 
 interface Entry {
   readonly address: Address;
-  readonly source: AddressSource;
+  source: AddressSource;
+  readonly teller: string | undefined;
   state: "idle" | "dialling" | "connected" | "banned" | "self";
   connection?: ConnectionId;
   /** Attempts in a row that came to nothing. */

@@ -9,6 +9,8 @@ export interface ConnectedPeer {
   readonly connection: ConnectionId;
   readonly peerId: PeerId;
   readonly address: Address;
+  /** Its end of the connection, as an IP literal. */
+  readonly remoteHost: string;
   readonly isDialled: boolean;
   /** Parts it said it has; empty until its bitmap came. */
   bits: Bitfield;
@@ -35,13 +37,15 @@ export interface ConnectedPeer {
 
 /** @param partCount bits in the torrent */
 export function createConnectedPeer(
-  joined: Pick<ConnectedPeer, "connection" | "peerId" | "address" | "isDialled">,
+  joined: Pick<ConnectedPeer, "connection" | "peerId" | "address" | "isDialled"> &
+    Partial<Pick<ConnectedPeer, "remoteHost">>,
   options: { readonly partCount: number; readonly depthBytes: number; readonly nowMs: number },
 ): ConnectedPeer {
   return {
     connection: joined.connection,
     peerId: joined.peerId,
     address: joined.address,
+    remoteHost: joined.remoteHost ?? joined.address.host,
     isDialled: joined.isDialled,
     bits: new Bitfield(options.partCount),
     isSeed: false,

@@ -1,3 +1,4 @@
+import type { Address } from "../../protocol/address.ts";
 import type { Bitfield } from "../../protocol/bitfield.ts";
 import type { Geometry, PartIndex, PartRun } from "../../protocol/geometry.ts";
 import type { PeerId } from "../../protocol/ids.ts";
@@ -6,7 +7,14 @@ import { Answers } from "./answers.ts";
 import { Asking } from "./asking.ts";
 import type { ConnectedPeer } from "./connected-peer.ts";
 import { Members } from "./members.ts";
-import type { ConnectionId, SwarmEffect, SwarmEvent, SwarmStats, WaitingFor } from "./messages.ts";
+import type {
+  AddressOrigin,
+  ConnectionId,
+  SwarmEffect,
+  SwarmEvent,
+  SwarmStats,
+  WaitingFor,
+} from "./messages.ts";
 import { explainMissing } from "./missing.ts";
 import { Picker } from "./picker.ts";
 import { RequestLedger } from "./requests.ts";
@@ -89,6 +97,11 @@ export class Engine {
     return this.#ledger.find(connection, first)?.run;
   }
 
+  /** @returns on whose word the address is known */
+  originOf(address: Address): AddressOrigin {
+    return this.#members.book.originOf(address);
+  }
+
   /** @returns whether any part of the run is still missing */
   isWanted(run: PartRun): boolean {
     return this.#picker.isWanted(run);
@@ -136,7 +149,7 @@ export class Engine {
       case "served":
         return yield* this.#serving.onServed(event.connection, event.run, event.bytes);
       case "learned":
-        this.#members.book.learn(event.addresses, event.source);
+        this.#members.book.learn(event.addresses, event.source, event.teller);
         return yield* this.#members.dial(nowMs);
       case "dialFailed":
         this.#members.book.onFailed(event.address, event.reason, nowMs);
@@ -185,7 +198,7 @@ export class Engine {
       case "refuse":
         return yield* this.#answers.onRefuse(peer, message, nowMs);
       case "peers":
-        this.#members.book.learn(message.peers, "exchange");
+        this.#members.book.learn(message.peers, "exchange", peer.remoteHost);
         return yield* this.#members.dial(nowMs);
       case "ping":
         yield {

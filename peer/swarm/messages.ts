@@ -11,6 +11,14 @@ export type ConnectionId = number;
 /** Who told us of an address; `user` is the command line. */
 export type AddressSource = "user" | "tracker" | "exchange";
 
+/** On whose word an address would be dialled. */
+export interface AddressOrigin {
+  /** The user's own: nobody else's rules apply. */
+  readonly isUsers: boolean;
+  /** The address, as an IP literal, of the tracker or peer that told us; undefined when it is not known. */
+  readonly teller: string | undefined;
+}
+
 export type SwarmEvent =
   /** A remote proved that it holds the torrent. `address` is where it listens, or, if it does not, where it called from. */
   | {
@@ -21,6 +29,8 @@ export type SwarmEvent =
       readonly isListening: boolean;
       /** Whether we dialled it. */
       readonly isDialled: boolean;
+      /** Its end of the connection, as an IP literal, where `address` may have a name. */
+      readonly remoteHost?: string;
     }
   /** The connection is gone; `reason` is for people. */
   | { readonly type: "left"; readonly connection: ConnectionId; readonly reason: string }
@@ -59,6 +69,8 @@ export type SwarmEvent =
   | {
       readonly type: "learned";
       readonly source: AddressSource;
+      /** Where the tracker answered from, as an IP literal. */
+      readonly teller?: string | undefined;
       readonly addresses: readonly Address[];
     }
   | { readonly type: "dialFailed"; readonly address: Address; readonly reason: string }

@@ -20,7 +20,8 @@ export interface AnnouncePort {
   describe(): Omit<PeersRequest, "event">;
   /** Whether more sources are wanted: then the tracker is asked every few seconds. */
   isHungry(): boolean;
-  onPeers(addresses: readonly Address[]): void;
+  /** @param teller where the tracker answered from, as an IP literal; undefined when that is not known */
+  onPeers(addresses: readonly Address[], teller: string | undefined): void;
   onState(state: TrackerState): void;
 }
 
@@ -79,7 +80,7 @@ export class Announcer {
       this.#failures = 0;
       this.#isKnown = true;
       this.#port.onState({ type: "answered" });
-      this.#port.onPeers(answer.peers);
+      this.#port.onPeers(answer.peers, this.#tracker.answeredFrom);
       return this.#nextMs(answer.interval);
     } catch (cause) {
       if (signal.aborted) {

@@ -2,6 +2,7 @@ import type { Address } from "../../protocol/address.ts";
 import type { Torrent } from "../../protocol/torrent.ts";
 import { trackersFor } from "../config.ts";
 import { type Library, openLibrary } from "../library.ts";
+import { systemLookup } from "../resolve.ts";
 import { createCrypto } from "../storage/hash.ts";
 import { TrackerClient } from "../tracker-client.ts";
 import type { TransferDependencies } from "./dependencies.ts";
@@ -30,7 +31,7 @@ export class LocalPeer implements AsyncDisposable {
     const warn = (message: string): void => log.warn(message);
     const library = await openLibrary(config.dataDir, { disk, crypto, clock, random, warn });
     const node = new Node(
-      { clock, random, crypto, log },
+      { clock, random, crypto, log, lookup: systemLookup },
       {
         listen: config.listen,
         announce: config.announce,
@@ -48,7 +49,9 @@ export class LocalPeer implements AsyncDisposable {
   /** The trackers to ask for a torrent. */
   trackersOf(torrent: Pick<Torrent, "trackers">): readonly TrackerClient[] {
     const { config, clock } = this.dependencies;
-    return trackersFor(config, torrent.trackers).map((url) => new TrackerClient(clock, url));
+    return trackersFor(config, torrent.trackers).map(
+      (url) => new TrackerClient(clock, url, systemLookup),
+    );
   }
 
   /** Peers that the user named. */

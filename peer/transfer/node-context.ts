@@ -7,7 +7,7 @@ import type { Log } from "../log.ts";
 import type { RateLimit } from "../net/rate-limit.ts";
 
 import type { PartVerifier } from "../storage/part-verifier.ts";
-import type { ConnectionId } from "../swarm/messages.ts";
+import type { AddressOrigin, ConnectionId } from "../swarm/messages.ts";
 import type { Greeted } from "./greet.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
 import type { PartBuffers } from "./part-buffers.ts";
@@ -17,6 +17,8 @@ export interface Dialled {
   readonly torrent: Torrent;
   /** What only holders of the torrent can make. */
   readonly key: Uint8Array;
+  /** On whose word an address is dialled. */
+  originOf(address: Address): AddressOrigin;
   /** Takes a connection whose remote proved that it holds the torrent.
    * @param from where the remote listens, or where it called from */
   accept(greeted: Greeted, from: { readonly address: Address; readonly isDialled: boolean }): void;

@@ -13,7 +13,9 @@ import { dial } from "../net/dial.ts";
 import { type Listener, listen } from "../net/listen.ts";
 import { RateLimit } from "../net/rate-limit.ts";
 import type { SocketStreams } from "../net/socket.ts";
+import type { Lookup } from "../resolve.ts";
 import { PartVerifier } from "../storage/part-verifier.ts";
+import { Dialler } from "./dialler.ts";
 import { type GreetOptions, greet } from "./greet.ts";
 import { MemoryBudget } from "./memory-budget.ts";
 import type { Dialled, NodeContext } from "./node-context.ts";
@@ -26,6 +28,8 @@ export interface NodeDependencies {
   readonly random: Random;
   readonly crypto: Crypto;
   readonly log: Log;
+  /** What addresses names have. */
+  readonly lookup: Lookup;
 }
 
 export interface NodeOptions {
@@ -56,6 +60,7 @@ export class Node implements AsyncDisposable {
   readonly #verifier: PartVerifier;
   readonly #greeting = new Set<Promise<void>>();
   readonly #context: NodeContext;
+  readonly #dialler: Dialler;
   #connectionCount = 0;
   #madeCertificate: Promise<Certificate> | undefined;
 
@@ -65,6 +70,7 @@ export class Node implements AsyncDisposable {
     this.#dependencies = dependencies;
     this.#options = options;
     this.#peerId = dependencies.random.bytes(PEER_ID_BYTES);
+    this.#dialler = new Dialler(dependencies.clock, { lookup: dependencies.lookup, dial });
     this.#listener = listen(options.listen, (socket) => this.#onConnection(socket));
     this.port = this.#listener.port;
     const memory = new MemoryBudget(options.memoryBytesMax);
@@ -182,9 +188,8 @@ export class Node implements AsyncDisposable {
 
   async #dial(swarm: Dialled, address: Address, signal: AbortSignal): Promise<void> {
     const { clock, crypto, log } = this.#dependencies;
-    using connecting = createDeadline(clock, CONNECT_MS_MAX, signal);
     try {
-      const socket = await dial(address, connecting.signal);
+      const socket = await this.#dialler.connect(address, swarm.originOf(address), signal);
       using deadline = createDeadline(clock, GREETING_MS_MAX, signal);
       const hash = toSwarmHashBytes(swarm.torrent.hash);
       const local = this.#identity();
@@ -223,7 +228,6 @@ export class Node implements AsyncDisposable {
   }
 }
 
-const CONNECT_MS_MAX = 8000;
 /** From the first byte to the proof, in all. */
 const GREETING_MS_MAX = 10_000;
 /** Callers that have not proved themselves yet. */

@@ -11,6 +11,7 @@ import { createPartSink } from "../storage/part-sink.ts";
 import type { PartSource, PartStore } from "../storage/store.ts";
 import { Engine, TICK_MS } from "../swarm/engine.ts";
 import type {
+  AddressOrigin,
   ConnectionId,
   SwarmEffect,
   SwarmEvent,
@@ -21,9 +22,11 @@ import type { TrackerClient } from "../tracker-client.ts";
 import type { TrackerState } from "./announcer.ts";
 import { Announcing } from "./announcing.ts";
 import { Connection } from "./connection.ts";
+import { withoutForbidden, withoutForbiddenIn } from "./dialler.ts";
 import type { Greeted } from "./greet.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { Dialled, NodeContext } from "./node-context.ts";
+import { type ConnectionEffect, obey } from "./obey.ts";
 import { Outbox } from "./outbox.ts";
 import type { HeldRun, ReceivePort } from "./receive.ts";
 import { reportPeer } from "./report-peer.ts";
@@ -88,7 +91,10 @@ export class Swarm implements Dialled {
         ...context.announced(),
       }),
       isHungry: () => this.#engine.stats().isHungry,
-      onPeers: (addresses) => this.#dispatch({ type: "learned", source: "tracker", addresses }),
+      onPeers: (told, teller) => {
+        const addresses = withoutForbidden(told, teller);
+        this.#dispatch({ type: "learned", source: "tracker", teller, addresses });
+      },
     });
     if (this.#engine.isComplete) this.#complete.resolve();
   }
@@ -132,7 +138,7 @@ export class Swarm implements Dialled {
       greeted,
       outbox,
       memory,
-      receive: this.#receivePort(id),
+      receive: this.#receivePort(id, greeted.socket.remote.host),
       send: this.#sendPort(id),
       buffers: this.#context.buffers,
       verifier: this.#context.verifier,
@@ -148,9 +154,14 @@ export class Swarm implements Dialled {
       connection: id,
       peerId,
       isListening: listenPort > 0,
+      remoteHost: greeted.socket.remote.host,
       ...from,
     });
     this.#track(this.#runConnection(id, connection));
+  }
+
+  originOf(address: Address): AddressOrigin {
+    return this.#engine.originOf(address);
   }
 
   dialFailed(address: Address, reason: string): void {
@@ -178,9 +189,12 @@ export class Swarm implements Dialled {
     await Promise.all(this.#running);
   }
 
-  #receivePort(connection: ConnectionId): ReceivePort {
+  #receivePort(connection: ConnectionId, remoteHost: string): ReceivePort {
     return {
-      onMessage: (message) => this.#dispatch({ type: "message", connection, message }),
+      onMessage: (said) => {
+        const message = withoutForbiddenIn(said, remoteHost);
+        this.#dispatch({ type: "message", connection, message });
+      },
       requested: (first) => this.#engine.requested(connection, first),
       onArrived: (first, bytes) => this.#dispatch({ type: "arrived", connection, first, bytes }),
       onBadPart: (run, part) => this.#dispatch({ type: "bad", connection, run, part }),
@@ -251,33 +265,10 @@ export class Swarm implements Dialled {
     }
   }
 
-  #carryOutOn(
-    effect: Extract<SwarmEffect, { readonly type: "send" | "serve" | "unserve" | "close" }>,
-  ): void {
+  #carryOutOn(effect: ConnectionEffect): void {
     const connection = this.#connections.get(effect.connection);
-    if (connection === undefined) return;
-    switch (effect.type) {
-      case "send":
-        connection.tell(effect.message);
-        return;
-      case "serve":
-        connection.serve(effect.run);
-        return;
-      case "unserve":
-        if (!connection.unserve(effect.run)) return;
-        this.#dispatch({
-          type: "served",
-          connection: effect.connection,
-          run: effect.run,
-          bytes: 0,
-        });
-        return;
-      case "close":
-        connection.close(effect.reason);
-        return;
-      default:
-        effect satisfies never;
-    }
+    if (connection === undefined || !obey(connection, effect) || effect.type !== "unserve") return;
+    this.#dispatch({ ...effect, type: "served", bytes: 0 });
   }
 
   #fail(cause: unknown): void {

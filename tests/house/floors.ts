@@ -36,6 +36,7 @@ export const FLOORS: readonly Floor[] = [
       "in-flight",
       "let-go",
       "printable",
+      "resolve",
       "result",
     ].map((name) => `peer/${name}.ts`),
     below: ["protocol"],

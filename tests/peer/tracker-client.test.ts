@@ -1,8 +1,10 @@
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { createServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
 import { gzipSync } from "node:zlib";
-import { systemClock } from "../../peer/clock.ts";
+import { systemClock, systemRandom } from "../../peer/clock.ts";
 import { TrackerError } from "../../peer/errors.ts";
+import { createCertificate } from "../../peer/net/certificate.ts";
 import { TrackerClient } from "../../peer/tracker-client.ts";
 import type { PeersRequest } from "../../protocol/announce.ts";
 import { failureOf } from "../support/eventually.ts";
@@ -27,6 +29,11 @@ interface HttpServer {
   readonly requests: string[];
   /** Bytes that were handed to the client. */
   sentBytes: number;
+}
+
+function answerNothing(socket: Socket): void {
+  const body = JSON.stringify({ peers: [], interval: 30 });
+  socket.end(`HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
 }
 
 const running: Server[] = [];
@@ -190,6 +197,59 @@ describe("TrackerClient", () => {
     const unknown = await failureOf(client.announce(ANNOUNCE));
     expect(unknown).toMatchObject({ code: "unknown_swarm" });
     expect(unknown.message).toContain(tracker.url);
+  });
+
+  test("CLI-2: announce asks a name's address itself, says the name, and knows who answered", async () => {
+    const server = await serve((socket) => answerNothing(socket));
+    const { port } = new URL(server.url);
+    const asked: string[] = [];
+    const lookup = async (name: string) => {
+      asked.push(name);
+      return ["127.0.0.1"];
+    };
+    const client = new TrackerClient(systemClock, `http://tracker.invalid:${port}`, lookup);
+    expect(client.answeredFrom).toBeUndefined();
+    await client.announce(ANNOUNCE);
+    expect(asked).toEqual(["tracker.invalid"]);
+    expect(server.requests[0]).toMatch(new RegExp(`^host: tracker\\.invalid:${port}\r$`, "im"));
+    expect(client.answeredFrom).toBe("127.0.0.1");
+  });
+
+  test("announce goes on to the name's next address when nobody answers at one", async () => {
+    const server = await serve((socket) => answerNothing(socket));
+    const { port } = new URL(server.url);
+    const lookup = async () => ["127.0.0.2", "127.0.0.3", "127.0.0.1"];
+    const client = new TrackerClient(systemClock, `http://tracker.invalid:${port}`, lookup);
+    await client.announce(ANNOUNCE);
+    expect(client.answeredFrom).toBe("127.0.0.1");
+    // A name that is not known here may be known to a proxy; without one, nobody answers.
+    const unknown = new TrackerClient(systemClock, `http://tracker.invalid:${port}`, () =>
+      Promise.reject(new Error("No such name")),
+    );
+    expect(await failureOf(unknown.announce(ANNOUNCE))).toMatchObject({ code: "unreachable" });
+    expect(unknown.answeredFrom).toBeUndefined();
+  });
+
+  test("announce over https wants the certificate of the name, not of its address", async () => {
+    const certificate = await createCertificate(systemClock, systemRandom);
+    const named = Promise.withResolvers<string>();
+    const server = createTlsServer({
+      ...certificate,
+      SNICallback: (name, done) => {
+        named.resolve(name);
+        done(null);
+      },
+    });
+    server.on("tlsClientError", () => undefined);
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    running.push(server);
+    const address = server.address();
+    const port = typeof address === "object" ? address?.port : 0;
+    const lookup = async () => ["127.0.0.1"];
+    const client = new TrackerClient(systemClock, `https://tracker.invalid:${port}`, lookup);
+    // Nobody signed it: that it is refused shows that it was looked at.
+    expect(await failureOf(client.announce(ANNOUNCE))).toMatchObject({ code: "unreachable" });
+    expect(await named.promise).toBe("tracker.invalid");
   });
 
   for (const { name, answer, code } of BEHAVIOURS) {

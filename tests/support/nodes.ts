@@ -1,10 +1,11 @@
 import { systemClock, systemRandom } from "../../peer/clock.ts";
 import type { Log } from "../../peer/log.ts";
+import { systemLookup } from "../../peer/resolve.ts";
 import { createCrypto } from "../../peer/storage/hash.ts";
 import { MemoryStore } from "../../peer/storage/memory.ts";
 import type { PartStore, VerifiedRun } from "../../peer/storage/store.ts";
 import { TrackerClient } from "../../peer/tracker-client.ts";
-import { Node, type NodeOptions } from "../../peer/transfer/node.ts";
+import { Node, type NodeDependencies, type NodeOptions } from "../../peer/transfer/node.ts";
 import type { Swarm } from "../../peer/transfer/swarm.ts";
 import type { Address } from "../../protocol/address.ts";
 import { Bitfield } from "../../protocol/bitfield.ts";
@@ -23,9 +24,19 @@ export const silentLog: Log = {
 };
 
 /** @returns a real node of this process, listening at a port of its own */
-export function startNode(options: Partial<NodeOptions> = {}): Node {
+export function startNode(
+  options: Partial<NodeOptions> = {},
+  dependencies: Partial<NodeDependencies> = {},
+): Node {
   return new Node(
-    { clock: systemClock, random: systemRandom, crypto: createCrypto(), log: silentLog },
+    {
+      clock: systemClock,
+      random: systemRandom,
+      crypto: createCrypto(),
+      log: silentLog,
+      lookup: systemLookup,
+      ...dependencies,
+    },
     {
       listen: { host: "127.0.0.1", port: 0 },
       announce: undefined,
@@ -45,8 +56,8 @@ export function addressOfNode(node: Node): Address {
 
 export interface JoinOptions {
   readonly peers?: readonly Address[];
-  /** URLs. */
-  readonly trackers?: readonly string[];
+  /** URLs, or what is asked in their place. */
+  readonly trackers?: readonly (string | TrackerClient)[];
   readonly store?: PartStore;
   readonly events?: string[];
 }
@@ -90,7 +101,9 @@ export function leech(
 
 function common({ trackers = [], events }: JoinOptions) {
   return {
-    trackers: trackers.map((url) => new TrackerClient(systemClock, url)),
+    trackers: trackers.map((tracker) =>
+      typeof tracker === "string" ? new TrackerClient(systemClock, tracker) : tracker,
+    ),
     ...(events === undefined
       ? {}
       : {

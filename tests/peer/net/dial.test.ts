@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { createServer } from "node:net";
 import { TransportError } from "../../../peer/errors.ts";
-import { dial, resolveHost } from "../../../peer/net/dial.ts";
+import { dial } from "../../../peer/net/dial.ts";
 import { listen } from "../../../peer/net/listen.ts";
 import type { SocketStreams } from "../../../peer/net/socket.ts";
 import { failureCode, failureOf } from "../../support/eventually.ts";
@@ -85,13 +85,5 @@ describe("dial", () => {
     near.terminate();
     listener.stop();
     await far.closed;
-  });
-
-  test("resolveHost leaves addresses as they are and resolves names to addresses", async () => {
-    for (const host of ["127.0.0.1", "::1", "10.1.2.3"])
-      expect(await resolveHost(host, soon())).toBe(host);
-    expect(["127.0.0.1", "::1"]).toContain(await resolveHost("localhost", soon()));
-    const late = resolveHost("localhost", AbortSignal.abort(new Error("late")));
-    expect(await failureCode(late)).toBe("unreachable");
   });
 });
