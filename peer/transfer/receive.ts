@@ -76,8 +76,10 @@ export class RunStream extends TransformStream<FrameBatch, ArrivedRun> {
       async transform({ items, chunk }, controller) {
         for (const item of items) {
           conversation.check(item);
-          if (item.type === "message") route(item.message, port);
-          else if (item.type === "payload") assembler.take(item, controller);
+          if (item.type === "message") {
+            route(item.message, port);
+            assembler.hear(item.message);
+          } else if (item.type === "payload") assembler.take(item, controller);
           else if (!assembler.begin(item)) await assembler.beginLater(item, options.signal);
         }
         letGo(chunk);
@@ -125,6 +127,11 @@ class Assembler {
     return true;
   }
 
+  /** A run that was refused halfway is void: its memory is wanted by others. */
+  hear(message: ControlMessage | HandshakeMessage): void {
+    if (message.type === "refuse" && message.first === this.#current?.run.first) this.#drop();
+  }
+
   /** As `begin`, once there is memory.
    * @throws the signal's reason */
   async beginLater(item: DataItem, signal: AbortSignal): Promise<void> {
@@ -154,7 +161,6 @@ class Assembler {
     const run = first === undefined ? undefined : this.#port.requested(first);
     if (run === undefined)
       throw new ProtocolError("not_requested", "Cannot take data: the run was not requested");
-    // A run whose sender stopped halfway was refused in between; what came of it is dropped here.
     if (this.#current?.run.first !== run.first || data.offset === 0) this.#drop();
     const arrived = this.#current?.arrived ?? 0;
     if (data.offset !== arrived || arrived + payloadBytes > this.#geometry.runRange(run).length) {

@@ -232,6 +232,35 @@ describe("RunStream", () => {
     for (const item of items) expect(item.bytes).toEqual(bytesOf(item.run));
   });
 
+  test("RunStream gives the memory of a run back that is refused halfway, before anything else comes", async () => {
+    for (const isRefused of [true, false]) {
+      const given = memory();
+      const stuck = Promise.withResolvers<void>();
+      const refuse = encodeMessage({ type: "refuse", first: 0, count: 1, reason: "cancelled" });
+      const words = isRefused ? [refuse] : [encodeMessage({ type: "ping", id: 1 })];
+      const port = new Port(run(0));
+      const source = new ReadableStream<Uint8Array>({
+        async start(controller) {
+          for (const frame of [BITMAP, ...framesOf(run(0)).slice(0, 2), ...words])
+            controller.enqueue(frame.slice());
+          await stuck.promise;
+          controller.close();
+        },
+      });
+      const done = source
+        .pipeThrough(new FrameStream(new FrameDecoder(), []))
+        .pipeThrough(new RunStream(geometry, port, given))
+        .pipeTo(new WritableStream());
+      await eventually(
+        () => port.messages.length,
+        (count) => count === 2,
+      );
+      expect(given.shared.usedBytes > 0).toBe(!isRefused);
+      stuck.resolve();
+      await done;
+    }
+  });
+
   test("RunStream refuses a greeting, and anything before the bitmap", async () => {
     const proof = encodeMessage({ type: "proof", mac: new Uint8Array(32) });
     expect(await failureCode(receiveAll(new Port(), proof))).toBe("bad_order");
