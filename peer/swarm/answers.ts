@@ -9,6 +9,7 @@ import type { Members } from "./members.ts";
 import type { SwarmEffect, SwarmEvent } from "./messages.ts";
 import type { Picker } from "./picker.ts";
 import type { RequestLedger } from "./requests.ts";
+import type { TakeOver } from "./take-over.ts";
 
 type Of<Type extends SwarmEvent["type"]> = Extract<SwarmEvent, { readonly type: Type }>;
 
@@ -19,6 +20,7 @@ export class Answers {
   readonly #ledger: RequestLedger;
   readonly #members: Members;
   readonly #asking: Asking;
+  readonly #takeOver: TakeOver;
   readonly #blame = new Blame();
   readonly #bytesPerPeer = new Map<string, number>();
   #badParts = 0;
@@ -31,6 +33,7 @@ export class Answers {
       readonly ledger: RequestLedger;
       readonly members: Members;
       readonly asking: Asking;
+      readonly takeOver: TakeOver;
     },
   ) {
     this.#geometry = geometry;
@@ -38,6 +41,7 @@ export class Answers {
     this.#ledger = parts.ledger;
     this.#members = parts.members;
     this.#asking = parts.asking;
+    this.#takeOver = parts.takeOver;
   }
 
   stats() {
@@ -61,6 +65,7 @@ export class Answers {
     peer.received.add(event.bytes, nowMs);
     peer.heardAtMs = nowMs;
     peer.dataAtMs = nowMs;
+    peer.silences = 0;
     peer.pingedAtMs = undefined;
     peer.lastAnswer = "sending";
   }
@@ -72,7 +77,7 @@ export class Answers {
     const request = this.#ledger.settle(connection, run.first);
     if (isWanted) {
       this.#asking.unwritten.add(run, length, nowMs);
-      this.#picker.claim(run);
+      this.#picker.keep(run);
       yield* this.#asking.withdraw(run);
     } else this.#duplicateBytes += length;
     const peer = this.#members.peers.get(connection);
@@ -80,7 +85,8 @@ export class Answers {
     const key = formatAddress(peer.address);
     this.#bytesPerPeer.set(key, (this.#bytesPerPeer.get(key) ?? 0) + length);
     this.#asking.deepen(peer, length, nowMs);
-    yield* this.#asking.fillOrTakeOver(peer, nowMs);
+    yield* this.#asking.fill(peer, nowMs);
+    yield* this.#takeOver.help(peer, nowMs);
   }
 
   *onBad(event: Of<"bad">, nowMs: number): Generator<SwarmEffect> {
@@ -125,6 +131,9 @@ export class Answers {
     if (!request.isCancelled) this.#asking.release(request.run);
     if (message.reason === "cancelled" && request.isCancelled) {
       yield* this.#asking.fill(peer, nowMs);
+      // A place in a reader's window has become free, for whoever is to be asked for its head.
+      if (this.#picker.isWindowed) yield* this.#asking.fillAll(nowMs);
+      else yield* this.#asking.fillFreed(nowMs);
       return;
     }
     peer.lastAnswer = message.reason;

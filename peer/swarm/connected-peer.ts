@@ -29,6 +29,8 @@ export interface ConnectedPeer {
   exhaustedAt: number | undefined;
   /** Not to be asked before this. */
   askAfterMs: number;
+  /** How often it sent nothing of what was taken from it for that, since it last sent anything. */
+  silences: number;
   /** Whether its connection is being closed. */
   isLeaving: boolean;
   /** What it last answered to a request that was not data, for the user. */
@@ -56,6 +58,7 @@ export function createConnectedPeer(
     pingedAtMs: undefined,
     exhaustedAt: undefined,
     askAfterMs: 0,
+    silences: 0,
     isLeaving: false,
     lastAnswer: undefined,
   };

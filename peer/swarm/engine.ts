@@ -1,11 +1,11 @@
 import type { Address } from "../../protocol/address.ts";
-import type { Bitfield } from "../../protocol/bitfield.ts";
+import { Bitfield } from "../../protocol/bitfield.ts";
 import type { Geometry, PartIndex, PartRun } from "../../protocol/geometry.ts";
-import type { PeerId } from "../../protocol/ids.ts";
 import type { ControlMessage, HaveMessage } from "../../protocol/messages.ts";
 import { Answers } from "./answers.ts";
 import { Asking } from "./asking.ts";
 import type { ConnectedPeer } from "./connected-peer.ts";
+import type { EngineOptions } from "./engine-options.ts";
 import { Members } from "./members.ts";
 import type {
   AddressOrigin,
@@ -18,25 +18,11 @@ import type {
 import { explainMissing } from "./missing.ts";
 import { Picker } from "./picker.ts";
 import { RequestLedger } from "./requests.ts";
-import { RULES, type Rules } from "./rules.ts";
+import { RULES } from "./rules.ts";
 import { Serving } from "./serving.ts";
 import { Silence } from "./silence.ts";
-
-/** Everything random or given that the engine needs. */
-export interface EngineOptions {
-  readonly geometry: Geometry;
-  /** Parts we have at the start; owned by the engine from here on. */
-  readonly have: Bitfield;
-  readonly peerId: PeerId;
-  /** Connections at most. */
-  readonly peersMax: number;
-  /** Bytes asked for and not yet written, over all connections. */
-  readonly inFlightBytesMax: number;
-  /** From 0 to below 1. */
-  readonly random: () => number;
-  /** Absent: RULES. */
-  readonly rules?: Rules;
-}
+import { TakeOver } from "./take-over.ts";
+import { Window } from "./window.ts";
 
 type Of<Type extends SwarmEvent["type"]> = Extract<SwarmEvent, { readonly type: Type }>;
 
@@ -53,27 +39,37 @@ export class Engine {
   readonly #picker: Picker;
   readonly #members: Members;
   readonly #asking: Asking;
+  readonly #takeOver: TakeOver;
   readonly #silence: Silence;
+  /** Of a pipe. */
+  readonly #window: Window | undefined;
   readonly #serving: Serving;
   readonly #answers: Answers;
 
   constructor(options: EngineOptions) {
-    const { geometry, have, rules = RULES } = options;
+    const { geometry, have, pipe, rules = RULES } = options;
     this.#geometry = geometry;
-    this.#ledger = new RequestLedger(geometry);
-    this.#picker = new Picker(geometry, have, (below) => Math.floor(options.random() * below));
-    this.#members = new Members(geometry, this.#picker, options);
-    const { peers } = this.#members;
-    this.#asking = new Asking({ ...options, rules }, this.#picker, this.#ledger, peers);
+    const first = have.next(false, 0) ?? geometry.partCount;
+    this.#window = pipe && new Window(geometry, { places: pipe.places, first });
+    const order = pipe === undefined ? options.order : "sequential";
+    const random = (below: number) => Math.floor(options.random() * below);
+    const picker = new Picker(geometry, have, random, { order, window: this.#window });
+    // What a pipe's reader took is gone: others are offered nothing of it.
+    const offered = pipe === undefined ? have : new Bitfield(geometry.partCount);
+    const members = new Members(geometry, picker, { ...options, offered });
+    const { peers } = members;
+    const ledger = new RequestLedger(geometry);
+    const asking = new Asking({ ...options, rules }, picker, ledger, peers);
+    const takeOver = new TakeOver(rules, { picker, ledger, peers, asking });
     const heldBytesMax = options.inFlightBytesMax / 2;
-    this.#silence = new Silence(this.#asking, this.#ledger, { peers, heldBytesMax });
-    this.#answers = new Answers(geometry, {
-      picker: this.#picker,
-      ledger: this.#ledger,
-      members: this.#members,
-      asking: this.#asking,
-    });
-    this.#serving = new Serving(geometry, have, rules);
+    this.#silence = new Silence(asking, ledger, { peers, heldBytesMax });
+    this.#answers = new Answers(geometry, { picker, ledger, members, asking, takeOver });
+    this.#serving = new Serving(geometry, offered, rules);
+    this.#picker = picker;
+    this.#members = members;
+    this.#ledger = ledger;
+    this.#asking = asking;
+    this.#takeOver = takeOver;
   }
 
   get isComplete(): boolean {
@@ -144,6 +140,10 @@ export class Engine {
         return yield* this.#answers.onBad(event, nowMs);
       case "written":
         return yield* this.#answers.onWritten(event.run, nowMs);
+      case "taken":
+        this.#window?.take(event.run);
+        this.#picker.onTaken();
+        return yield* this.#asking.fillAll(nowMs);
       case "sent":
         return this.#serving.onSent(event.bytes);
       case "served":
@@ -230,7 +230,7 @@ export class Engine {
     yield* this.#silence.review(nowMs);
     yield* this.#serving.review(nowMs);
     yield* this.#asking.fillAll(nowMs);
-    yield* this.#asking.takeOverLate(nowMs);
+    yield* this.#takeOver.review(nowMs);
     yield* this.#members.dial(nowMs);
   }
 }

@@ -16,12 +16,22 @@ export class Members {
   readonly book: AddressBook;
   readonly #geometry: Geometry;
   readonly #picker: Picker;
-  readonly #self: { readonly peerId: PeerId; readonly peersMax: number };
+  readonly #self: {
+    readonly peerId: PeerId;
+    readonly peersMax: number;
+    readonly offered: Bitfield;
+  };
 
   constructor(
     geometry: Geometry,
     picker: Picker,
-    self: { readonly peerId: PeerId; readonly peersMax: number; readonly random: () => number },
+    self: {
+      readonly peerId: PeerId;
+      readonly peersMax: number;
+      /** Parts that others may ask us for; follows what comes. */
+      readonly offered: Bitfield;
+      readonly random: () => number;
+    },
   ) {
     this.#geometry = geometry;
     this.#picker = picker;
@@ -58,7 +68,7 @@ export class Members {
     const { partCount } = this.#geometry;
     this.peers.set(connection, createConnectedPeer(event, { partCount, depthBytes, nowMs }));
     if (event.isListening || event.isDialled) this.book.onJoined(address, connection, nowMs);
-    yield { type: "send", connection, message: toBitmap(this.#picker.have) };
+    yield { type: "send", connection, message: toBitmap(this.#self.offered) };
     yield { type: "report", event: "joined", address };
   }
 
@@ -123,6 +133,7 @@ export class Members {
 
   /** We have the run now: whoever has not got it is told. */
   *tell(run: PartRun): Generator<SwarmEffect> {
+    if (this.#picker.isWindowed) return;
     for (const peer of this.peers.values()) {
       if (this.#picker.holds(peer.bits, run)) continue;
       yield { type: "send", connection: peer.connection, message: { type: "have", ...run } };
@@ -132,7 +143,7 @@ export class Members {
   /** We have everything: those that were not told of all are, so that each can see when both have nothing to say. */
   *tellAll(): Generator<SwarmEffect> {
     const all = this.#geometry.run(0, this.#geometry.partCount);
-    if (all === undefined) return;
+    if (all === undefined || this.#picker.isWindowed) return;
     for (const peer of this.peers.values()) {
       if (peer.bits.isFull) continue;
       yield { type: "send", connection: peer.connection, message: { type: "have", ...all } };

@@ -55,10 +55,12 @@ export type SwarmEvent =
       readonly run: PartRun;
       readonly part: PartIndex;
     }
-  /** The store has the run. */
+  /** The store has the run; in a pipe it waits for the reader. */
   | { readonly type: "written"; readonly run: PartRun }
   /** So many bytes of what is served went out. */
   | { readonly type: "sent"; readonly bytes: number }
+  /** The reader of a pipe has taken the run: each that was verified while it was wanted, in order. */
+  | { readonly type: "taken"; readonly run: PartRun }
   /** All of what the remote requested with this run was sent, or, with no bytes, was refused by the sender. */
   | {
       readonly type: "served";

@@ -1,8 +1,11 @@
 import type { Bitfield } from "../../protocol/bitfield.ts";
 import type { Geometry, PartRun, SpanIndex } from "../../protocol/geometry.ts";
+import type { PartOrder } from "./engine-options.ts";
 import { RarityOrder } from "./rarity.ts";
+import type { Window } from "./window.ts";
 
-/** Which parts to ask for next, and of whom: rarest first, equals at random (which makes the first parts random).
+/** Which parts to ask for next, and of whom: rarest first, equals at random (which makes the first parts random); or the
+ * lowest first, within a window where there is one.
  *
  * Every part is in exactly one of three states: had (written), claimed (asked for, or arrived and not written yet) or
  * free. A span is open while it has a free part. */
@@ -15,11 +18,27 @@ export class Picker {
   readonly #rarity: RarityOrder;
   readonly #random: (below: number) => number;
   #releases = 0;
+  readonly #order: PartOrder;
+  readonly #window: Window | undefined;
+  /** No part below it is free, or missing. */
+  #lowestFree = 0;
+  #lowestMissing = 0;
 
   /** @param have owned by the picker from here on
-   * @param random an integer from 0 to below - 1 */
-  constructor(geometry: Geometry, have: Bitfield, random: (below: number) => number) {
+   * @param random an integer from 0 to below - 1
+   * @param options.window of a reader that takes the parts in their order */
+  constructor(
+    geometry: Geometry,
+    have: Bitfield,
+    random: (below: number) => number,
+    options: {
+      readonly order?: PartOrder | undefined;
+      readonly window?: Window | undefined;
+    } = {},
+  ) {
     this.#geometry = geometry;
+    this.#order = options.order ?? "rarest";
+    this.#window = options.window;
     this.#random = random;
     this.have = have;
     this.#taken = have.copy();
@@ -41,8 +60,32 @@ export class Picker {
     return this.#rarity.openCount === 0;
   }
 
+  /** Whether what is asked for is bounded by a reader, who takes it in its order. */
+  get isWindowed(): boolean {
+    return this.#window !== undefined;
+  }
+
+  /** @returns whether the run has the first part that is missing, which a reader waits for */
+  isHead(run: PartRun): boolean {
+    const head = this.#head();
+    return run.first <= head && head < run.first + run.count;
+  }
+
+  /** @param openRequests without an answer, over all connections
+   * @returns whether the window has a place for the run; true where there is none */
+  hasPlaceFor(run: PartRun, openRequests: number): boolean {
+    if (this.#window === undefined) return true;
+    const head = this.#head();
+    return this.#window.hasPlace({
+      isHead: this.isHead(run),
+      isHeadAsked: head < this.#geometry.partCount && this.#taken.has(head),
+      open: openRequests,
+    });
+  }
+
   /** @returns the next run to ask of a holder of `bits`, or undefined when it has nothing that is free */
   pick(bits: Bitfield): PartRun | undefined {
+    if (this.#order === "sequential") return this.#pickLowest(bits);
     if (bits.count * FEW_PARTS_FACTOR < bits.length) return this.#pickOfFew(bits);
     for (let rank = 0; rank < this.#rarity.openCount; rank++) {
       const run = this.#freeRun(this.#rarity.at(rank), bits);
@@ -77,6 +120,27 @@ export class Picker {
     return rarest;
   }
 
+  /** @returns the first part that is missing, or how many there are */
+  #head(): number {
+    const { partCount } = this.#geometry;
+    this.#lowestMissing = this.have.next(false, this.#lowestMissing) ?? partCount;
+    return this.#lowestMissing;
+  }
+
+  #pickLowest(bits: Bitfield): PartRun | undefined {
+    const { partCount } = this.#geometry;
+    const end = this.#window?.end ?? partCount;
+    this.#lowestFree = this.#taken.next(false, this.#lowestFree) ?? partCount;
+    let free: number | undefined = this.#lowestFree;
+    while (free !== undefined && free < end) {
+      const held = bits.next(true, free);
+      const part = held === free ? this.#geometry.part(free) : undefined;
+      if (part !== undefined) return this.#freeRun(this.#geometry.spanOf(part), bits, part);
+      free = held === undefined ? undefined : this.#taken.next(false, held);
+    }
+    return undefined;
+  }
+
   *#openSpansOf(bits: Bitfield): Generator<SpanIndex> {
     for (const [first, count] of bits.runs(true)) {
       const held = this.#geometry.run(first, count);
@@ -101,7 +165,19 @@ export class Picker {
       this.#taken.clear(part);
       part = this.have.next(false, part + 1);
     }
+    this.#lowestFree = Math.min(this.#lowestFree, run.first);
     this.#review(run);
+  }
+
+  /** The run came and waits to be written; a place in the window is its own until it is taken. */
+  keep(run: PartRun): void {
+    this.claim(run);
+    this.#window?.keep();
+  }
+
+  /** A reader took something: there may be more to ask for. */
+  onTaken(): void {
+    this.#releases++;
   }
 
   /** The run is written.
@@ -150,17 +226,13 @@ export class Picker {
     return free !== undefined && free < first + count;
   }
 
-  /** @returns the first run of free parts of the span that the bits have */
-  #freeRun(span: SpanIndex, bits: Bitfield): PartRun | undefined {
+  /** @returns the first run of free parts of the span that the bits have, from a part of it on */
+  #freeRun(span: SpanIndex, bits: Bitfield, from?: number): PartRun | undefined {
     const { first, count } = this.#geometry.spanRun(span);
     if (count === 1)
       return bits.has(first) && !this.#taken.has(first) ? { first, count } : undefined;
     const end = first + count;
-    let start = this.#taken.next(false, first) ?? end;
-    while (start < end && !bits.has(start)) {
-      const held = bits.next(true, start) ?? end;
-      start = this.#taken.next(false, held) ?? end;
-    }
+    const start = this.#firstFree(bits, from ?? first, end);
     if (start >= end) return undefined;
     const after = Math.min(
       end,
@@ -168,6 +240,14 @@ export class Picker {
       bits.next(false, start) ?? end,
     );
     return this.#geometry.run(start, after - start);
+  }
+
+  /** @returns the first free part that the bits have, or one at or behind `end` */
+  #firstFree(bits: Bitfield, from: number, end: number): number {
+    let free = this.#taken.next(false, from) ?? end;
+    while (free < end && !bits.has(free))
+      free = this.#taken.next(false, bits.next(true, free) ?? end) ?? end;
+    return free;
   }
 }
 

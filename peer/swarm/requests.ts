@@ -31,6 +31,13 @@ export class RequestLedger {
     return this.#bytesTotal;
   }
 
+  /** Requests without an answer, over all connections, those that were taken back too. */
+  get countTotal(): number {
+    let count = 0;
+    for (const open of this.#open.values()) count += open.size;
+    return count;
+  }
+
   /** Bytes asked of the connection and not answered. */
   bytesOpen(connection: ConnectionId): number {
     return this.#bytesOpen.get(connection) ?? 0;

@@ -7,6 +7,7 @@ import type { PeerId } from "../../protocol/ids.ts";
 import type { Link, LinkEndHolder, Parcel, Piece } from "../support/link.ts";
 import { IN_FLIGHT_BYTES_MAX } from "../support/swarm-fixtures.ts";
 import { Checker } from "./checker.ts";
+import type { Reader } from "./reader.ts";
 
 /** What a peer is like. Rates are bytes a second. */
 export interface PeerTraits {
@@ -17,6 +18,8 @@ export interface PeerTraits {
   /** Takes requests and sends nothing; `mute` does not even say that it refuses what is taken back. */
   readonly stalls: "no" | "polite" | "mute";
   readonly diskMs: number;
+  /** It downloads into a pipe, and this is who reads it, with places for so many runs. */
+  readonly pipe?: { readonly places: number; readonly reader: Reader };
 }
 
 /** What a peer needs of the world around it. */
@@ -68,6 +71,7 @@ export class SimPeer implements LinkEndHolder {
     if (options.have.isFull) this.completeAtMs = world.nowMs;
     this.engine = new Engine({
       inFlightBytesMax: IN_FLIGHT_BYTES_MAX,
+      ...(options.traits.pipe === undefined ? {} : { pipe: options.traits.pipe }),
       ...options,
       peerId: self.peerId,
       peersMax: 50,
@@ -123,6 +127,15 @@ export class SimPeer implements LinkEndHolder {
     for (const link of [...this.#links.values()]) link.close(this, "gone", this.#world.nowMs);
   }
 
+  after(ms: number, happen: () => void): void {
+    this.#world.after(ms, happen);
+  }
+
+  /** The reader of its pipe has taken a run. */
+  taken(run: PartRun): void {
+    this.#do({ type: "taken", run });
+  }
+
   #onPiece(connection: ConnectionId, piece: Piece): void {
     const { run, bytes } = piece;
     this.#do({ type: "arrived", connection, first: run.first, bytes });
@@ -137,6 +150,12 @@ export class SimPeer implements LinkEndHolder {
     if (isWanted) this.checker.onHeld(run);
     this.#do({ type: "verified", connection, run });
     if (!isWanted) return;
+    if (this.#traits.pipe !== undefined) {
+      this.checker.onWritten(run);
+      this.#do({ type: "written", run });
+      this.#traits.pipe.reader.give(run, this);
+      return;
+    }
     this.#world.after(this.#traits.diskMs, () => {
       if (!this.isOnline) return;
       this.checker.onWritten(run);

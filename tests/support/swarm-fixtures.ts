@@ -1,4 +1,5 @@
 import { Engine } from "../../peer/swarm/engine.ts";
+import type { PartOrder } from "../../peer/swarm/engine-options.ts";
 import type { ConnectionId, SwarmEffect, SwarmEvent } from "../../peer/swarm/messages.ts";
 import type { Rules } from "../../peer/swarm/rules.ts";
 import type { Address } from "../../protocol/address.ts";
@@ -71,6 +72,8 @@ export interface RigOptions {
   /** The own peer id's number. */
   readonly self?: number;
   readonly rules?: Rules;
+  readonly order?: PartOrder;
+  readonly pipe?: { readonly places: number };
 }
 
 /** One engine with a clock set by hand, and shorthand for what happens to it. */
@@ -85,6 +88,8 @@ export class EngineRig {
     const { parts = 8, partBytes = LARGE_PART_BYTES, have = [], seed = 1 } = options;
     this.geometry = geometryOf(parts, partBytes);
     this.engine = new Engine({
+      ...(options.order === undefined ? {} : { order: options.order }),
+      ...(options.pipe === undefined ? {} : { pipe: options.pipe }),
       inFlightBytesMax: IN_FLIGHT_BYTES_MAX,
       geometry: this.geometry,
       have: have === "all" ? Bitfield.full(parts) : bitsOf(parts, have),

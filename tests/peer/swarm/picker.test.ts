@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import type { PartOrder } from "../../../peer/swarm/engine-options.ts";
 import { Picker } from "../../../peer/swarm/picker.ts";
+import { Window } from "../../../peer/swarm/window.ts";
 import { Bitfield } from "../../../protocol/bitfield.ts";
 import { Geometry, type PartRun } from "../../../protocol/geometry.ts";
 import { SPAN_BYTES_SMALL } from "../../../protocol/limits.ts";
@@ -15,11 +17,11 @@ const SMALL_PARTS = new Geometry({
 
 function createPicker(
   geometry: Geometry,
-  options: { have?: Bitfield; seed?: number } = {},
+  options: { have?: Bitfield; seed?: number; order?: PartOrder; window?: Window } = {},
 ): Picker {
   const random = new Random(options.seed ?? 1);
   const have = options.have ?? new Bitfield(geometry.partCount);
-  return new Picker(geometry, have, (below) => random.below(below));
+  return new Picker(geometry, have, (below) => random.below(below), options);
 }
 
 function partsOf(run: PartRun): number[] {
@@ -168,6 +170,32 @@ describe("Picker", () => {
     expect(picker.finish(runOf(SMALL_PARTS, 0, 2))).toBe(false);
     expect(picker.finish(runOf(SMALL_PARTS, 1, 2))).toBe(true);
     expect(picker.bytesDone).toBe(3 * SMALL_PARTS.partBytes);
+  });
+
+  test("pick in order takes the lowest that is free and held, and none beyond the window", () => {
+    const held = fc.uniqueArray(fc.nat({ max: 38 }), { maxLength: 39 });
+    fc.assert(
+      fc.property(held, held, held, fc.nat({ max: 38 }), (parts, claimed, released, first) => {
+        const window = new Window(SMALL_PARTS, { places: 3, first });
+        const picker = createPicker(SMALL_PARTS, { order: "sequential", window });
+        const bits = bitsOf(SMALL_PARTS.partCount, parts);
+        for (const part of claimed) {
+          picker.claim(runOf(SMALL_PARTS, part));
+          picker.pick(bits);
+        }
+        for (const part of released) picker.release(runOf(SMALL_PARTS, part));
+        const isFree = (part: number) => !claimed.includes(part) || released.includes(part);
+        const wanted = parts.filter((part) => isFree(part) && part < window.end);
+        const run = picker.pick(bits);
+        expect(run?.first as number | undefined).toBe(
+          wanted.toSorted((left, right) => left - right)[0],
+        );
+        if (run === undefined) return;
+        expect(partsOf(run).every((part) => wanted.includes(part))).toBe(true);
+        expect([...SMALL_PARTS.spansOf(run)]).toHaveLength(1);
+      }),
+      { numRuns: 500 },
+    );
   });
 
   test("coversSpan wants all parts of the span", () => {
