@@ -60,9 +60,7 @@ export class AddressBook {
     const due = [...this.#entries.values()].filter(
       (entry) => entry.state === "idle" && entry.dialAfterMs <= nowMs,
     );
-    const proven = due.filter(isTrusted);
-    const candidates = proven.length > 0 ? proven : due;
-    const entry = candidates[Math.floor(this.#random() * candidates.length)];
+    const entry = this.#choose(due);
     if (entry === undefined || !this.#mayDial(entry, nowMs)) return undefined;
     entry.state = "dialling";
     this.#dialling++;
@@ -135,6 +133,17 @@ export class AddressBook {
         failed.push({ address, reason });
     }
     return failed;
+  }
+
+  /** Whom we trust first; of strangers as many from each source, so that none of them can crowd out another. */
+  #choose(due: readonly Entry[]): Entry | undefined {
+    const proven = due.filter(isTrusted);
+    const tracked = due.filter(({ source }) => source === "tracker");
+    const exchanged = due.filter(({ source }) => source === "exchange");
+    const strangers = [tracked, exchanged].filter(({ length }) => length > 0);
+    const kind = strangers[Math.floor(this.#random() * strangers.length)] ?? [];
+    const candidates = proven.length > 0 ? proven : kind;
+    return candidates[Math.floor(this.#random() * candidates.length)];
   }
 
   #find(address: Address): Entry | undefined {

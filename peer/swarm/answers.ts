@@ -61,6 +61,10 @@ export class Answers {
     const peer = this.#members.peers.get(event.connection);
     const request = this.#ledger.find(event.connection, event.first);
     if (peer === undefined || request === undefined) return;
+    if (request.bytesArrived === 0) {
+      const ms = nowMs - request.askedAtMs;
+      peer.roundTripMs = Math.min(peer.roundTripMs ?? ms, ms);
+    }
     request.bytesArrived += event.bytes;
     peer.received.add(event.bytes, nowMs);
     peer.heardAtMs = nowMs;

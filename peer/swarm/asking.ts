@@ -116,10 +116,13 @@ export class Asking {
     if (this.#isShort) yield* this.fillAll(nowMs);
   }
 
-  /** Lets the peer owe more as it delivers, up to what its rate carries through `depthMs`. */
+  /** Lets the peer owe more as it delivers, up to what its rate carries through `depthMs`, or through a round
+   * trip where that is longer. */
   deepen(peer: ConnectedPeer, bytes: number, nowMs: number): void {
     const rate = peer.received.bytesPerSecond(nowMs);
-    const wanted = Math.max((rate * this.#rules.depthMs) / 1000, 2 * this.spanBytes);
+    const answerMs = (peer.roundTripMs ?? 0) + ANSWER_MARGIN_MS;
+    const depthMs = Math.max(this.#rules.depthMs, Math.min(answerMs, DEPTH_MS_MAX));
+    const wanted = Math.max((rate * depthMs) / 1000, 2 * this.spanBytes);
     peer.depthBytes = Math.min(peer.depthBytes + bytes, wanted, DEPTH_BYTES_MAX);
   }
 
@@ -167,6 +170,7 @@ export class Asking {
 
   #mayAsk(peer: ConnectedPeer, nowMs: number): boolean {
     if (peer.isLeaving || peer.bits.isEmpty || peer.askAfterMs > nowMs) return false;
+    if (!peer.isDialled && !this.#rules.asksCallers) return false;
     if (this.#ledger.countOpen(peer.connection) >= REQUESTS_OPEN_MAX / 2) return false;
     if (this.owed(peer) >= peer.depthBytes) return false;
     // Runs for a reader have their places instead, however many bytes they are.
@@ -186,4 +190,7 @@ function isWithin(inner: PartRun, outer: PartRun): boolean {
   return inner.first >= outer.first && inner.first + inner.count <= outer.first + outer.count;
 }
 
+/** What a peer is asked for beyond what is on its way. */
+const ANSWER_MARGIN_MS = 500;
+const DEPTH_MS_MAX = 5000;
 const DEPTH_BYTES_MAX = 16 * 1024 * 1024;

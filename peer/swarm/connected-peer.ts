@@ -12,6 +12,8 @@ export interface ConnectedPeer {
   /** Its end of the connection, as an IP literal. */
   readonly remoteHost: string;
   readonly isDialled: boolean;
+  /** Whether it takes connections at its address. */
+  readonly isListening: boolean;
   /** Parts it said it has; empty until its bitmap came. */
   bits: Bitfield;
   /** Whether it had all parts from the first: such peers are not counted span by span. */
@@ -31,6 +33,12 @@ export interface ConnectedPeer {
   askAfterMs: number;
   /** How often it sent nothing of what was taken from it for that, since it last sent anything. */
   silences: number;
+  /** The shortest time from a request to its first bytes, in milliseconds; undefined before the first. */
+  roundTripMs: number | undefined;
+  /** What it was told of others: when it may be told more, and of whom it was told already. */
+  readonly exchange: { afterMs: number; readonly told: Set<string> };
+  /** Addresses that it told us. */
+  addressesTold: number;
   /** Whether its connection is being closed. */
   isLeaving: boolean;
   /** What it last answered to a request that was not data, for the user. */
@@ -39,7 +47,7 @@ export interface ConnectedPeer {
 
 /** @param partCount bits in the torrent */
 export function createConnectedPeer(
-  joined: Pick<ConnectedPeer, "connection" | "peerId" | "address" | "isDialled"> &
+  joined: Pick<ConnectedPeer, "connection" | "peerId" | "address" | "isDialled" | "isListening"> &
     Partial<Pick<ConnectedPeer, "remoteHost">>,
   options: { readonly partCount: number; readonly depthBytes: number; readonly nowMs: number },
 ): ConnectedPeer {
@@ -49,6 +57,7 @@ export function createConnectedPeer(
     address: joined.address,
     remoteHost: joined.remoteHost ?? joined.address.host,
     isDialled: joined.isDialled,
+    isListening: joined.isListening,
     bits: new Bitfield(options.partCount),
     isSeed: false,
     received: new RateMeter(options.nowMs),
@@ -59,6 +68,9 @@ export function createConnectedPeer(
     exhaustedAt: undefined,
     askAfterMs: 0,
     silences: 0,
+    roundTripMs: undefined,
+    exchange: { afterMs: 0, told: new Set() },
+    addressesTold: 0,
     isLeaving: false,
     lastAnswer: undefined,
   };

@@ -6,6 +6,7 @@ import { Answers } from "./answers.ts";
 import { Asking } from "./asking.ts";
 import type { ConnectedPeer } from "./connected-peer.ts";
 import type { EngineOptions } from "./engine-options.ts";
+import { Exchange } from "./exchange.ts";
 import { Members } from "./members.ts";
 import type {
   AddressOrigin,
@@ -41,6 +42,7 @@ export class Engine {
   readonly #asking: Asking;
   readonly #takeOver: TakeOver;
   readonly #silence: Silence;
+  readonly #exchange: Exchange;
   /** Of a pipe. */
   readonly #window: Window | undefined;
   readonly #serving: Serving;
@@ -63,6 +65,7 @@ export class Engine {
     const takeOver = new TakeOver(rules, { picker, ledger, peers, asking });
     const heldBytesMax = options.inFlightBytesMax / 2;
     this.#silence = new Silence(asking, ledger, { peers, heldBytesMax });
+    this.#exchange = new Exchange(rules, peers);
     this.#answers = new Answers(geometry, { picker, ledger, members, asking, takeOver });
     this.#serving = new Serving(geometry, offered, rules);
     this.#picker = picker;
@@ -198,7 +201,7 @@ export class Engine {
       case "refuse":
         return yield* this.#answers.onRefuse(peer, message, nowMs);
       case "peers":
-        this.#members.book.learn(message.peers, "exchange", peer.remoteHost);
+        this.#members.onPeers(peer, message);
         return yield* this.#members.dial(nowMs);
       case "ping":
         yield {
@@ -231,6 +234,7 @@ export class Engine {
     yield* this.#serving.review(nowMs);
     yield* this.#asking.fillAll(nowMs);
     yield* this.#takeOver.review(nowMs);
+    yield* this.#exchange.review(nowMs);
     yield* this.#members.dial(nowMs);
   }
 }

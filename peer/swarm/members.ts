@@ -2,7 +2,7 @@ import { Bitfield } from "../../protocol/bitfield.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { Geometry, PartIndex, PartRun } from "../../protocol/geometry.ts";
 import type { PeerId } from "../../protocol/ids.ts";
-import type { BitmapMessage } from "../../protocol/messages.ts";
+import type { BitmapMessage, PeersMessage } from "../../protocol/messages.ts";
 import { AddressBook } from "./address-book.ts";
 import { type ConnectedPeer, createConnectedPeer } from "./connected-peer.ts";
 import type { ConnectionId, SwarmEffect, SwarmEvent } from "./messages.ts";
@@ -99,10 +99,20 @@ export class Members {
     yield { type: "close", connection: peer.connection, reason };
   }
 
-  /** Dials as many as are missing, within the address book's budgets. */
+  /** It tells us of others. */
+  onPeers(peer: ConnectedPeer, { peers }: PeersMessage): void {
+    const room = ADDRESSES_PER_TELLER_MAX - peer.addressesTold;
+    peer.addressesTold += peers.length;
+    this.book.learn(peers.slice(0, Math.max(0, room)), "exchange", peer.remoteHost);
+  }
+
+  /** Dials as many as are missing, within the address book's budgets; some room is left to those who call us, unless sources
+   * are missing. */
   *dial(nowMs: number): Generator<SwarmEffect> {
     if (this.#picker.have.isFull) return;
-    while (this.peers.size + this.book.dialling < this.#self.peersMax) {
+    const { peersMax } = this.#self;
+    const wanted = this.isHungry ? peersMax : Math.ceil(peersMax * DIALLED_SHARE);
+    while (this.peers.size + this.book.dialling < wanted) {
       const address = this.book.next(nowMs);
       if (address === undefined) return;
       yield { type: "dial", address };
@@ -171,7 +181,18 @@ export class Members {
   #whyUnwelcome(event: Joined, twin: ConnectedPeer | undefined): string | undefined {
     if (this.book.isBanned(event.address)) return "banned";
     if (twin !== undefined) return this.#replaces(event, twin) ? undefined : TWICE;
-    return this.peers.size >= this.#self.peersMax ? "no place left" : undefined;
+    return this.#hasPlaceFor(event) ? undefined : "no place left";
+  }
+
+  /** While we want something, callers do not get all places: whoever calls us first, and most often, would decide whom we
+   * hear of. */
+  #hasPlaceFor(event: Joined): boolean {
+    const { peersMax } = this.#self;
+    if (this.peers.size >= peersMax) return false;
+    if (event.isDialled || this.#picker.have.isFull) return true;
+    let callers = 0;
+    for (const peer of this.peers.values()) if (!peer.isDialled) callers++;
+    return callers < Math.ceil(peersMax * CALLERS_SHARE);
   }
 
   /** Of two connections made at the same time from both ends, both ends keep the one that the smaller id dialled. */
@@ -206,6 +227,12 @@ export class Members {
 const TWICE = "connected twice";
 /** With fewer peers that have something for us, more are looked for. */
 const SOURCES_WANTED = 5;
+/** With so many of all places taken, nobody more is dialled unless sources are missing. */
+const DIALLED_SHARE = 0.6;
+/** So many of all places go to callers at most while we want something. */
+const CALLERS_SHARE = 0.75;
+/** Addresses taken from one connection: with more it would decide whom we know. */
+const ADDRESSES_PER_TELLER_MAX = 500;
 
 function toBitmap(have: Bitfield): BitmapMessage {
   if (have.isFull) return { type: "bitmap", parts: "all", bits: new Uint8Array(0) };

@@ -12,6 +12,10 @@ export interface Rules {
   readonly slotsMax: number;
   /** Whether, of all that is asked of us, what we sent least often goes first. */
   readonly servesRarestFirst: boolean;
+  /** Whether those who called us are asked for parts, too, not only those whom we called. */
+  readonly asksCallers: boolean;
+  /** How often a peer is told of others, in milliseconds. */
+  readonly exchangeMs: number;
 }
 
 export const RULES: Rules = {
@@ -21,4 +25,6 @@ export const RULES: Rules = {
   slotsMin: 4,
   slotsMax: 64,
   servesRarestFirst: true,
+  asksCallers: true,
+  exchangeMs: 30_000,
 };

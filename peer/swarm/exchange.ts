@@ -1,0 +1,49 @@
+import { type Address, formatAddress } from "../../protocol/address.ts";
+import { PEERS_PER_MESSAGE_MAX } from "../../protocol/limits.ts";
+import type { ConnectedPeer } from "./connected-peer.ts";
+import type { ConnectionId, SwarmEffect } from "./messages.ts";
+import type { Rules } from "./rules.ts";
+
+/** Peers tell each other whom they are connected to, so that a swarm holds together without its tracker. */
+export class Exchange {
+  readonly #rules: Rules;
+  readonly #peers: ReadonlyMap<ConnectionId, ConnectedPeer>;
+
+  constructor(rules: Rules, peers: ReadonlyMap<ConnectionId, ConnectedPeer>) {
+    this.#rules = rules;
+    this.#peers = peers;
+  }
+
+  /** Tells everybody whose time has come, and who still wants something, of those he was not told of. */
+  *review(nowMs: number): Generator<SwarmEffect> {
+    for (const peer of this.#peers.values()) {
+      if (peer.isLeaving || peer.bits.isFull || nowMs < peer.exchange.afterMs) continue;
+      const isFirst = peer.exchange.afterMs === 0;
+      peer.exchange.afterMs = nowMs + (isFirst ? FIRST_EXCHANGE_MS : this.#rules.exchangeMs);
+      const addresses = isFirst ? [] : this.#newsFor(peer);
+      if (addresses.length === 0) continue;
+      for (const address of addresses) peer.exchange.told.add(formatAddress(address));
+      yield {
+        type: "send",
+        connection: peer.connection,
+        message: { type: "peers", peers: addresses },
+      };
+    }
+  }
+
+  /** @returns addresses of others that take connections, those that we reached ourselves first */
+  #newsFor(peer: ConnectedPeer): readonly Address[] {
+    const reached: Address[] = [];
+    const said: Address[] = [];
+    for (const other of this.#peers.values()) {
+      const isNews =
+        other !== peer && !other.isLeaving && !peer.exchange.told.has(formatAddress(other.address));
+      if (isNews && other.isDialled) reached.push(other.address);
+      else if (isNews && other.isListening) said.push(other.address);
+    }
+    return [...reached, ...said].slice(0, PEERS_PER_MESSAGE_MAX);
+  }
+}
+
+/** Time for its bitmap to come, and for a few others to come too. */
+const FIRST_EXCHANGE_MS = 1000;
