@@ -80,6 +80,19 @@ export class AddressBook {
     entry.reason = undefined;
   }
 
+  /** Whoever listens at the address gave us something that is right. */
+  onDelivered(address: Address): void {
+    const entry = this.#find(address);
+    if (entry !== undefined) entry.isGood = true;
+  }
+
+  /** @returns whether somebody could be dialled now, as far as waits go */
+  hasDue(nowMs: number): boolean {
+    for (const entry of this.#entries.values())
+      if (entry.state === "idle" && entry.dialAfterMs <= nowMs) return true;
+    return false;
+  }
+
   /** The address is another way to a peer that is connected already. */
   onDuplicate(address: Address, nowMs: number): void {
     const entry = this.#find(address);
@@ -135,15 +148,24 @@ export class AddressBook {
     return failed;
   }
 
-  /** Whom we trust first; of strangers as many from each source, so that none of them can crowd out another. */
+  /** Those that gave us something before, or that the user named, come first; of others as many from each source, so that none of them can crowd out another. */
   #choose(due: readonly Entry[]): Entry | undefined {
-    const proven = due.filter(isTrusted);
+    const good = due.filter(isGood);
     const tracked = due.filter(({ source }) => source === "tracker");
     const exchanged = due.filter(({ source }) => source === "exchange");
-    const strangers = [tracked, exchanged].filter(({ length }) => length > 0);
+    const strangers = [tracked, exchanged].filter(
+      ([first]) => first !== undefined && this.#countDialling(first.source) < DIALS_A_SOURCE_MAX,
+    );
     const kind = strangers[Math.floor(this.#random() * strangers.length)] ?? [];
-    const candidates = proven.length > 0 ? proven : kind;
+    const candidates = good.length > 0 ? good : kind;
     return candidates[Math.floor(this.#random() * candidates.length)];
+  }
+
+  #countDialling(source: AddressSource): number {
+    let count = 0;
+    for (const entry of this.#entries.values())
+      if (entry.state === "dialling" && entry.source === source) count++;
+    return count;
   }
 
   #find(address: Address): Entry | undefined {
@@ -160,6 +182,7 @@ export class AddressBook {
       dialAfterMs: 0,
       joinedAtMs: 0,
       isProven: false,
+      isGood: false,
       reason: undefined,
     };
     this.#entries.set(formatAddress(address), entry);
@@ -230,6 +253,8 @@ interface Entry {
   dialAfterMs: number;
   joinedAtMs: number;
   isProven: boolean;
+  /** Whether it gave us something that is right. */
+  isGood: boolean;
   reason: string | undefined;
 }
 
@@ -242,12 +267,18 @@ function isTrusted(entry: Entry): boolean {
   return entry.isProven || entry.source === "user";
 }
 
+function isGood(entry: Entry): boolean {
+  return entry.isGood || entry.source === "user";
+}
+
 function isDeadStranger(entry: Entry): boolean {
   return entry.state === "idle" && entry.failures > 0 && !isTrusted(entry);
 }
 
 const ADDRESSES_MAX = 2000;
 const DIALS_AT_ONCE_MAX = 8;
+/** Of these so many to strangers from one source, lest one that names nobody who answers keeps all others waiting. */
+const DIALS_A_SOURCE_MAX = 6;
 const NEW_DIALS_PER_MINUTE_MAX = 30;
 /** Waits of 10, 80 and then 600 s and a bit: any four attempts at a stranger span more than ten minutes. */
 const STRANGER_BACKOFF = { firstMs: 10_000, factor: 8, maxMs: 600_000 } as const;

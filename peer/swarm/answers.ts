@@ -87,6 +87,7 @@ export class Answers {
     const peer = this.#members.peers.get(connection);
     if (request === undefined || peer === undefined) return;
     const key = formatAddress(peer.address);
+    if (!this.#bytesPerPeer.has(key)) this.#members.book.onDelivered(peer.address);
     this.#bytesPerPeer.set(key, (this.#bytesPerPeer.get(key) ?? 0) + length);
     this.#asking.deepen(peer, length, nowMs);
     yield* this.#asking.fill(peer, nowMs);

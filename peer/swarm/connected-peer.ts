@@ -22,6 +22,9 @@ export interface ConnectedPeer {
   readonly received: RateMeter;
   /** Bytes we may ask of it at once; grows with what it delivers. */
   depthBytes: number;
+  readonly joinedAtMs: number;
+  /** Whether it was asked and gives nothing, at the last look. */
+  isSilent: boolean;
   /** When anything last came from it. */
   heardAtMs: number;
   /** When data last came, or when it was first asked after having owed nothing. */
@@ -62,6 +65,8 @@ export function createConnectedPeer(
     isSeed: false,
     received: new RateMeter(options.nowMs),
     depthBytes: options.depthBytes,
+    joinedAtMs: options.nowMs,
+    isSilent: false,
     heardAtMs: options.nowMs,
     dataAtMs: options.nowMs,
     pingedAtMs: undefined,

@@ -58,7 +58,7 @@ export class Engine {
     const picker = new Picker(geometry, have, random, { order, window: this.#window });
     // What a pipe's reader took is gone: others are offered nothing of it.
     const offered = pipe === undefined ? have : new Bitfield(geometry.partCount);
-    const members = new Members(geometry, picker, { ...options, offered });
+    const members = new Members(geometry, picker, { ...options, offered, rules });
     const { peers } = members;
     const ledger = new RequestLedger(geometry);
     const asking = new Asking({ ...options, rules }, picker, ledger, peers);
@@ -235,6 +235,7 @@ export class Engine {
     yield* this.#asking.fillAll(nowMs);
     yield* this.#takeOver.review(nowMs);
     yield* this.#exchange.review(nowMs);
+    yield* this.#members.makeRoom(nowMs);
     yield* this.#members.dial(nowMs);
   }
 }

@@ -16,22 +16,26 @@ export class Exchange {
 
   /** Tells everybody whose time has come, and who still wants something, of those he was not told of. */
   *review(nowMs: number): Generator<SwarmEffect> {
+    const { exchangeMs } = this.#rules;
+    if (exchangeMs === Number.POSITIVE_INFINITY) return;
     for (const peer of this.#peers.values()) {
-      if (peer.isLeaving || peer.bits.isFull || nowMs < peer.exchange.afterMs) continue;
-      const isFirst = peer.exchange.afterMs === 0;
-      peer.exchange.afterMs = nowMs + (isFirst ? FIRST_EXCHANGE_MS : this.#rules.exchangeMs);
-      const addresses = isFirst ? [] : this.#newsFor(peer);
-      if (addresses.length === 0) continue;
-      for (const address of addresses) peer.exchange.told.add(formatAddress(address));
-      yield {
-        type: "send",
-        connection: peer.connection,
-        message: { type: "peers", peers: addresses },
-      };
+      const { exchange } = peer;
+      if (peer.isLeaving || peer.bits.isFull || nowMs < exchange.afterMs) continue;
+      const isFirst = exchange.afterMs === 0;
+      exchange.afterMs = nowMs + (isFirst ? FIRST_EXCHANGE_MS : exchangeMs);
+      if (!isFirst) yield* this.#tell(peer);
     }
   }
 
-  /** @returns addresses of others that take connections, those that we reached ourselves first */
+  *#tell(peer: ConnectedPeer): Generator<SwarmEffect> {
+    const peers = this.#newsFor(peer);
+    if (peers.length === 0) return;
+    for (const address of peers) peer.exchange.told.add(formatAddress(address));
+    const { connection } = peer;
+    yield { type: "send", connection, message: { type: "peers", peers } };
+  }
+
+  /** @returns addresses of others that we reached ourselves; where there are none, of those that say they can be reached */
   #newsFor(peer: ConnectedPeer): readonly Address[] {
     const reached: Address[] = [];
     const said: Address[] = [];
@@ -41,7 +45,7 @@ export class Exchange {
       if (isNews && other.isDialled) reached.push(other.address);
       else if (isNews && other.isListening) said.push(other.address);
     }
-    return [...reached, ...said].slice(0, PEERS_PER_MESSAGE_MAX);
+    return (reached.length > 0 ? reached : said).slice(0, PEERS_PER_MESSAGE_MAX);
   }
 }
 

@@ -7,6 +7,7 @@ import { AddressBook } from "./address-book.ts";
 import { type ConnectedPeer, createConnectedPeer } from "./connected-peer.ts";
 import type { ConnectionId, SwarmEffect, SwarmEvent } from "./messages.ts";
 import type { Picker } from "./picker.ts";
+import type { Rules } from "./rules.ts";
 
 type Joined = Extract<SwarmEvent, { readonly type: "joined" }>;
 
@@ -20,6 +21,7 @@ export class Members {
     readonly peerId: PeerId;
     readonly peersMax: number;
     readonly offered: Bitfield;
+    readonly rules: Rules;
   };
 
   constructor(
@@ -30,6 +32,7 @@ export class Members {
       readonly peersMax: number;
       /** Parts that others may ask us for; follows what comes. */
       readonly offered: Bitfield;
+      readonly rules: Rules;
       readonly random: () => number;
     },
   ) {
@@ -39,10 +42,10 @@ export class Members {
     this.book = new AddressBook(self.random);
   }
 
-  /** Connected peers that have a part we miss. */
+  /** Connected peers that have a part we miss, and do not sit on what they were asked for. */
   get sources(): number {
     let count = 0;
-    for (const peer of this.peers.values()) if (this.#hasNews(peer)) count++;
+    for (const peer of this.peers.values()) if (!peer.isSilent && this.#hasNews(peer)) count++;
     return count;
   }
 
@@ -119,6 +122,18 @@ export class Members {
     }
   }
 
+  /** While sources are missing and all places are taken, one that gives nothing loses its place. */
+  *makeRoom(nowMs: number): Generator<SwarmEffect> {
+    const isFull = this.peers.size + this.book.dialling >= this.#self.peersMax;
+    if (!isFull || !this.isHungry || !this.book.hasDue(nowMs)) return;
+    for (const peer of this.peers.values()) {
+      const isGivenUp = peer.isSilent && nowMs - peer.joinedAtMs > this.#self.rules.giveUpMs;
+      if (!isGivenUp || peer.isLeaving) continue;
+      yield { type: "close", connection: peer.connection, reason: "it gives nothing" };
+      return;
+    }
+  }
+
   /** @throws {ProtocolError} bad_message: the bits do not fit the torrent */
   *onBitmap(peer: ConnectedPeer, message: BitmapMessage): Generator<SwarmEffect> {
     peer.bits = parseBitmap(message, this.#geometry.partCount);
@@ -192,7 +207,7 @@ export class Members {
     if (event.isDialled || this.#picker.have.isFull) return true;
     let callers = 0;
     for (const peer of this.peers.values()) if (!peer.isDialled) callers++;
-    return callers < Math.ceil(peersMax * CALLERS_SHARE);
+    return callers < Math.ceil(peersMax * this.#self.rules.callersShare);
   }
 
   /** Of two connections made at the same time from both ends, both ends keep the one that the smaller id dialled. */
@@ -229,8 +244,6 @@ const TWICE = "connected twice";
 const SOURCES_WANTED = 5;
 /** With so many of all places taken, nobody more is dialled unless sources are missing. */
 const DIALLED_SHARE = 0.6;
-/** So many of all places go to callers at most while we want something. */
-const CALLERS_SHARE = 0.75;
 /** Addresses taken from one connection: with more it would decide whom we know. */
 const ADDRESSES_PER_TELLER_MAX = 500;
 

@@ -14,7 +14,11 @@ export interface Rules {
   readonly servesRarestFirst: boolean;
   /** Whether those who called us are asked for parts, too, not only those whom we called. */
   readonly asksCallers: boolean;
-  /** How often a peer is told of others, in milliseconds. */
+  /** The share of all places that callers get while we want something. */
+  readonly callersShare: number;
+  /** One that gave nothing for so long, in milliseconds, loses its place when others could be called instead. */
+  readonly giveUpMs: number;
+  /** How often a peer is told of others, in milliseconds; infinity is never. */
   readonly exchangeMs: number;
 }
 
@@ -26,5 +30,7 @@ export const RULES: Rules = {
   slotsMax: 64,
   servesRarestFirst: true,
   asksCallers: true,
+  callersShare: 0.75,
+  giveUpMs: 30_000,
   exchangeMs: 30_000,
 };

@@ -39,7 +39,7 @@ export class Serving {
   /** @throws {ProtocolError} too_many_requests, bad_order (the same request twice) */
   *onRequest(peer: ConnectedPeer, message: RequestMessage, nowMs: number): Generator<SwarmEffect> {
     const { connection } = peer;
-    const customer = this.#customers.get(connection) ?? this.#welcome(connection);
+    const customer = this.#customers.get(connection) ?? this.#welcome(peer);
     if (customer.openCount >= REQUESTS_OPEN_MAX) {
       throw new ProtocolError(
         "too_many_requests",
@@ -119,9 +119,9 @@ export class Serving {
     yield* this.#serveNext();
   }
 
-  #welcome(connection: ConnectionId): Customer {
-    const customer = new Customer();
-    this.#customers.set(connection, customer);
+  #welcome(peer: ConnectedPeer): Customer {
+    const customer = new Customer(peer);
+    this.#customers.set(peer.connection, customer);
     return customer;
   }
 
@@ -191,6 +191,7 @@ export class Serving {
 
 /** One that asks things of us. */
 class Customer {
+  readonly peer: ConnectedPeer;
   /** Requests that wait for their turn, the oldest first. */
   readonly waiting = new Map<PartIndex, { readonly run: PartRun; readonly sinceMs: number }>();
   /** What is being sent. */
@@ -199,6 +200,10 @@ class Customer {
   readonly spans = new Set<SpanIndex>();
   /** Bytes it got, or was not there for. */
   bytes = 0;
+
+  constructor(peer: ConnectedPeer) {
+    this.peer = peer;
+  }
 
   get isWaiting(): boolean {
     return this.waiting.size > 0;
@@ -223,9 +228,9 @@ interface Turn {
 }
 
 function isSooner(one: Turn, other: Turn): boolean {
-  return one.copies === other.copies
-    ? one.customer.bytes < other.customer.bytes
-    : one.copies < other.copies;
+  if (one.copies !== other.copies) return one.copies < other.copies;
+  const [had, otherHad] = [one.customer.peer.bits.count, other.customer.peer.bits.count];
+  return had === otherHad ? one.customer.bytes < other.customer.bytes : had < otherHad;
 }
 
 function refusal(

@@ -36,6 +36,7 @@ export class Silence {
         peer.pingedAtMs = undefined;
         peer.heardAtMs = nowMs;
         peer.dataAtMs = nowMs;
+        peer.isSilent = false;
       } else yield* this.#reviewPeer(peer, nowMs);
     }
   }
@@ -44,24 +45,29 @@ export class Silence {
     const { connection } = peer;
     const owes = this.#ledger.bytesOpen(connection) > 0;
     const noDataMs = owes && this.#peers.size > 1 ? nowMs - peer.dataAtMs : 0;
-    const isSilent = peer.pingedAtMs !== undefined && nowMs - peer.pingedAtMs > PONG_MS_MAX;
-    if (isSilent || noDataMs > NO_ANSWER_MS_MAX) {
-      const reason = isSilent ? "it fell silent" : "it answers no request";
+    peer.isSilent = this.#isSilent(peer, nowMs);
+    const isDead = peer.pingedAtMs !== undefined && nowMs - peer.pingedAtMs > PONG_MS_MAX;
+    if (isDead || noDataMs > NO_ANSWER_MS_MAX) {
+      const reason = isDead ? "it fell silent" : "it answers no request";
       yield { type: "close", connection, reason };
       return;
     }
-    if (
-      peer.pingedAtMs === undefined &&
-      nowMs - peer.heardAtMs > (owes ? SILENT_OWING_MS : SILENT_IDLE_MS)
-    ) {
-      peer.pingedAtMs = nowMs;
-      yield {
-        type: "send",
-        connection,
-        message: { type: "ping", id: Math.floor(nowMs) % 2 ** 32 },
-      };
-    }
+    const isQuiet = nowMs - peer.heardAtMs > (owes ? SILENT_OWING_MS : SILENT_IDLE_MS);
+    if (isQuiet && peer.pingedAtMs === undefined) yield this.#ping(peer, nowMs);
     if (noDataMs > NO_DATA_MS_MAX) yield* this.#snub(peer, nowMs);
+  }
+
+  /** Whether it was asked and gives nothing. */
+  #isSilent(peer: ConnectedPeer, nowMs: number): boolean {
+    if (peer.askAfterMs > nowMs) return true;
+    const owes = this.#ledger.bytesOpen(peer.connection) > 0;
+    return owes && nowMs - peer.dataAtMs > SILENT_SOURCE_MS;
+  }
+
+  #ping(peer: ConnectedPeer, nowMs: number): SwarmEffect {
+    peer.pingedAtMs = nowMs;
+    const id = Math.floor(nowMs) % 2 ** 32;
+    return { type: "send", connection: peer.connection, message: { type: "ping", id } };
   }
 
   /** It lives and sends nothing: others are asked for what it owes. */
@@ -78,6 +84,8 @@ export class Silence {
 const SILENT_OWING_MS = 10_000;
 const SILENT_IDLE_MS = 60_000;
 const PONG_MS_MAX = 20_000;
+/** One that owes and sends nothing for so long is no source to be content with. */
+const SILENT_SOURCE_MS = 5000;
 /** A peer that owes and sends no data for so long is not asked again for SNUB_MS. */
 const NO_DATA_MS_MAX = 20_000;
 const SNUB_MS = 60_000;

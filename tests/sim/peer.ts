@@ -2,25 +2,13 @@ import { Engine, TICK_MS } from "../../peer/swarm/engine.ts";
 import type { ConnectionId, SwarmEffect, SwarmEvent } from "../../peer/swarm/messages.ts";
 import { type Address, formatAddress } from "../../protocol/address.ts";
 import type { Bitfield } from "../../protocol/bitfield.ts";
-import type { Geometry, PartRun } from "../../protocol/geometry.ts";
+import type { Geometry, PartIndex, PartRun } from "../../protocol/geometry.ts";
 import type { PeerId } from "../../protocol/ids.ts";
+import { PEERS_PER_MESSAGE_MAX } from "../../protocol/limits.ts";
 import type { Link, LinkEndHolder, Parcel, Piece } from "../support/link.ts";
 import { IN_FLIGHT_BYTES_MAX } from "../support/swarm-fixtures.ts";
 import { Checker } from "./checker.ts";
-import type { Reader } from "./reader.ts";
-
-/** What a peer is like. Rates are bytes a second. */
-export interface PeerTraits {
-  readonly upBytesPerSecond: number;
-  readonly downBytesPerSecond: number;
-  /** Chance that a run it sends is wrong. */
-  readonly lies: number;
-  /** Takes requests and sends nothing; `mute` does not even say that it refuses what is taken back. */
-  readonly stalls: "no" | "polite" | "mute";
-  readonly diskMs: number;
-  /** It downloads into a pipe, and this is who reads it, with places for so many runs. */
-  readonly pipe?: { readonly places: number; readonly reader: Reader };
-}
+import type { PeerTraits } from "./traits.ts";
 
 /** What a peer needs of the world around it. */
 export interface World {
@@ -31,6 +19,8 @@ export interface World {
   /** @param line made only when it is kept */
   log(line: () => string): void;
   random(): number;
+  /** Whether a part is not what its digest says, whoever sends it. */
+  isPartWrong(part: number): boolean;
 }
 
 /** One peer of a simulation: the real engine, and in place of sockets and disk what its effects would do to them. */
@@ -45,12 +35,14 @@ export class SimPeer implements LinkEndHolder {
   /** Addresses it banned. */
   readonly banned = new Set<string>();
   readonly suspects: number[] = [];
+  /** Addresses it was connected to. */
+  readonly partners = new Set<string>();
   /** When its line is free again, inwards. */
   downFreeAtMs = 0;
   isOnline = true;
   readonly #world: World;
   readonly #geometry: Geometry;
-  readonly #traits: PeerTraits;
+  readonly traits: PeerTraits;
   readonly #links = new Map<ConnectionId, Link>();
   readonly #sending = new Map<ConnectionId, { run: PartRun; sent: number; isWrong: boolean }[]>();
   #isSending = false;
@@ -66,12 +58,12 @@ export class SimPeer implements LinkEndHolder {
     this.address = self.address;
     this.peerId = self.peerId;
     this.#geometry = options.geometry;
-    this.#traits = options.traits;
+    this.traits = options.traits;
     this.checker = new Checker(self.name, options.geometry, options.have);
     if (options.have.isFull) this.completeAtMs = world.nowMs;
     this.engine = new Engine({
       inFlightBytesMax: IN_FLIGHT_BYTES_MAX,
-      ...(options.traits.pipe === undefined ? {} : { pipe: options.traits.pipe }),
+      ...engineOptionsOf(options.traits),
       ...options,
       peerId: self.peerId,
       peersMax: 50,
@@ -97,6 +89,7 @@ export class SimPeer implements LinkEndHolder {
   join(connection: ConnectionId, link: Link, other: SimPeer, isDialled: boolean): void {
     this.#links.set(connection, link);
     const { peerId, address } = other;
+    this.partners.add(formatAddress(address));
     this.#do({ type: "joined", connection, peerId, address, isListening: true, isDialled });
   }
 
@@ -104,7 +97,11 @@ export class SimPeer implements LinkEndHolder {
     if (parcel.type === "piece") this.#onPiece(connection, parcel);
     else {
       this.checker.onHear(connection, parcel);
-      this.#do({ type: "message", connection, message: parcel });
+      if (parcel.type === "request" && this.traits.refuses !== "no") {
+        const { first, count } = parcel;
+        const message = { type: "refuse", first, count, reason: this.traits.refuses } as const;
+        this.#send({ type: "send", connection, message });
+      } else this.#do({ type: "message", connection, message: parcel });
     }
   }
 
@@ -113,6 +110,20 @@ export class SimPeer implements LinkEndHolder {
     this.#sending.delete(connection);
     this.checker.onGone(connection);
     this.#do({ type: "left", connection, reason });
+  }
+
+  /** Calls somebody though its engine sees no need. */
+  callsEvenWhenComplete(address: Address): void {
+    this.#world.dial(this, address);
+  }
+
+  /** Tells everybody of these, as often as it may in one message. */
+  tellOthers(addresses: readonly Address[]): void {
+    for (let at = 0; at < addresses.length; at += PEERS_PER_MESSAGE_MAX) {
+      const peers = addresses.slice(at, at + PEERS_PER_MESSAGE_MAX);
+      for (const connection of this.#links.keys())
+        this.#send({ type: "send", connection, message: { type: "peers", peers } });
+    }
   }
 
   /** Cuts one of its links as a broken line would. */
@@ -141,8 +152,9 @@ export class SimPeer implements LinkEndHolder {
     this.#do({ type: "arrived", connection, first: run.first, bytes });
     if (!piece.isLast) return;
     this.checker.onAnswer(connection, run.first);
-    if (piece.isWrong) {
-      this.#do({ type: "bad", connection, run, part: run.first });
+    const wrong = piece.isWrong ? run.first : this.#wrongPartOf(run);
+    if (wrong !== undefined) {
+      this.#do({ type: "bad", connection, run, part: wrong });
       this.#links.get(connection)?.close(this, "wrong part", this.#world.nowMs);
       return;
     }
@@ -150,17 +162,23 @@ export class SimPeer implements LinkEndHolder {
     if (isWanted) this.checker.onHeld(run);
     this.#do({ type: "verified", connection, run });
     if (!isWanted) return;
-    if (this.#traits.pipe !== undefined) {
+    if (this.traits.pipe !== undefined) {
       this.checker.onWritten(run);
       this.#do({ type: "written", run });
-      this.#traits.pipe.reader.give(run, this);
+      this.traits.pipe.reader.give(run, this);
       return;
     }
-    this.#world.after(this.#traits.diskMs, () => {
+    this.#world.after(this.traits.diskMs, () => {
       if (!this.isOnline) return;
       this.checker.onWritten(run);
       this.#do({ type: "written", run });
     });
+  }
+
+  #wrongPartOf(run: PartRun): PartIndex | undefined {
+    for (const part of this.#geometry.partsOf(run))
+      if (this.#world.isPartWrong(part) || part === this.traits.spoils) return part;
+    return undefined;
   }
 
   #do(event: SwarmEvent): void {
@@ -207,21 +225,24 @@ export class SimPeer implements LinkEndHolder {
   #send({ connection, message }: Extract<SwarmEffect, { readonly type: "send" }>): void {
     const link = this.#links.get(connection);
     if (link === undefined) return;
+    if (message.type === "bitmap" && this.traits.stalls === "bitmap") return;
     this.checker.onSend(connection, message);
-    link.send(this, message, this.#world.nowMs + link.latencyMs);
+    const said = this.traits.boasts && message.type === "bitmap" ? BOAST : message;
+    link.send(this, said, this.#world.nowMs + link.latencyMs);
   }
 
   #serve(connection: ConnectionId, run: PartRun): void {
     const queue = this.#sending.get(connection) ?? [];
-    queue.push({ run, sent: 0, isWrong: this.#world.random() < this.#traits.lies });
+    queue.push({ run, sent: 0, isWrong: this.#world.random() < this.traits.lies });
     this.#sending.set(connection, queue);
-    if (this.#traits.stalls === "no" && !this.#isSending) this.#sendNext();
+    const { stalls } = this.traits;
+    if ((stalls === "no" || stalls === "midway") && !this.#isSending) this.#sendNext();
   }
 
   #unserve(connection: ConnectionId, run: PartRun): void {
     const queue = this.#sending.get(connection) ?? [];
     const at = queue.findIndex((queued) => queued.run.first === run.first);
-    if (at < 0 || this.#traits.stalls === "mute") return;
+    if (at < 0 || this.traits.stalls === "mute") return;
     queue.splice(at, 1);
     this.#send({
       type: "send",
@@ -249,7 +270,12 @@ export class SimPeer implements LinkEndHolder {
       this.checker.onAnswered(connection, job.run.first);
       this.#do({ type: "served", connection, run: job.run, bytes: runBytes });
     }
-    const sentAtMs = this.#world.nowMs + (bytes * 1000) / this.#traits.upBytesPerSecond;
+    if (this.traits.stalls === "midway" && !isLast) {
+      // One block, and never another: the job stays where it is.
+      this.#deliver(link, { type: "piece", run: job.run, bytes, isLast, isWrong: false });
+      return;
+    }
+    const sentAtMs = this.#world.nowMs + (bytes * 1000) / this.traits.upBytesPerSecond;
     const { run, isWrong } = job;
     this.#world.at(sentAtMs, () => {
       this.#deliver(link, { type: "piece", run, bytes, isLast, isWrong });
@@ -261,9 +287,18 @@ export class SimPeer implements LinkEndHolder {
     const to = link.otherHolder(this);
     if (!link.isOpen || !(to instanceof SimPeer)) return;
     const firstMs = Math.max(this.#world.nowMs + link.latencyMs, to.downFreeAtMs);
-    to.downFreeAtMs = firstMs + (piece.bytes * 1000) / to.#traits.downBytesPerSecond;
+    to.downFreeAtMs = firstMs + (piece.bytes * 1000) / to.traits.downBytesPerSecond;
     link.send(this, piece, to.downFreeAtMs);
   }
 }
 
+function engineOptionsOf({ rules, order, pipe }: PeerTraits) {
+  return {
+    ...(rules === undefined ? {} : { rules }),
+    ...(order === undefined ? {} : { order }),
+    ...(pipe === undefined ? {} : { pipe }),
+  };
+}
+
 const BLOCK_BYTES = 64 * 1024;
+const BOAST = { type: "bitmap", parts: "all", bits: new Uint8Array(0) } as const;

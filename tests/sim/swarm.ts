@@ -4,8 +4,10 @@ import { Bitfield } from "../../protocol/bitfield.ts";
 import { Geometry } from "../../protocol/geometry.ts";
 import { Link } from "../support/link.ts";
 import { addressOf, fractionsOf, peerIdOf } from "../support/swarm-fixtures.ts";
-import { type PeerTraits, SimPeer, type World } from "./peer.ts";
+import { SimPeer, type World } from "./peer.ts";
 import { VirtualTime } from "./time.ts";
+import { SimTracker } from "./tracker.ts";
+import { HONEST, type PeerTraits } from "./traits.ts";
 
 export interface SimOptions {
   readonly seed: number;
@@ -15,15 +17,11 @@ export interface SimOptions {
   readonly latencyMs?: number;
   /** Keep what happened, line by line. */
   readonly keepsLog?: boolean;
+  /** Everybody's traits, unless something else is said of one. */
+  readonly traits?: Partial<PeerTraits>;
+  /** Parts whose digest in the torrent is wrong. */
+  readonly wrongParts?: ReadonlySet<number>;
 }
-
-const HONEST: PeerTraits = {
-  upBytesPerSecond: 10 * 2 ** 20,
-  downBytesPerSecond: 100 * 2 ** 20,
-  lies: 0,
-  stalls: "no",
-  diskMs: 2,
-};
 
 /** A whole swarm in virtual time: real engines, links in memory, a tracker that knows everybody. One seed, one story. */
 export class SimSwarm implements World {
@@ -31,6 +29,8 @@ export class SimSwarm implements World {
   readonly peers: SimPeer[] = [];
   readonly lines: string[] = [];
   readonly random: () => number;
+  readonly tracker: SimTracker;
+  readonly #byAddress = new Map<string, SimPeer>();
   readonly #time = new VirtualTime();
   readonly #options: SimOptions;
   #connections = 0;
@@ -41,6 +41,7 @@ export class SimSwarm implements World {
     this.#options = options;
     this.geometry = new Geometry({ fileBytes, partBytes });
     this.random = fractionsOf(seed);
+    this.tracker = new SimTracker(this.random);
   }
 
   get nowMs(): number {
@@ -79,13 +80,18 @@ export class SimSwarm implements World {
       {
         geometry: this.geometry,
         have: options.have ?? new Bitfield(partCount),
-        traits: { ...HONEST, ...options },
+        traits: { ...HONEST, ...this.#options.traits, ...options },
       },
     );
     this.peers.push(peer);
+    this.#byAddress.set(formatAddress(peer.address), peer);
     peer.start();
     this.#announce(peer);
     return peer;
+  }
+
+  isPartWrong(part: number): boolean {
+    return this.#options.wrongParts?.has(part) ?? false;
   }
 
   addSeeder(traits: Partial<PeerTraits> = {}): SimPeer {
@@ -99,29 +105,32 @@ export class SimSwarm implements World {
     for (const part of this.geometry.parts())
       if (!peer.engine.isWanted({ first: part, count: 1 })) bits.set(part);
     const { address, name } = peer;
-    this.after(downMs, () => this.add({ ...traits, have: bits, address, name }));
+    this.after(downMs, () => this.add({ ...peer.traits, ...traits, have: bits, address, name }));
   }
 
   dial(from: SimPeer, to: Address): void {
-    const key = formatAddress(to);
     const latencyMs = (this.#options.latencyMs ?? 10) * (1 + this.random());
-    this.after(3 * latencyMs, () => {
-      const other = this.peers.find(
-        (peer) => peer.isOnline && formatAddress(peer.address) === key && peer !== from,
-      );
+    const other = this.#byAddress.get(formatAddress(to));
+    const failure = whyNot(from, other);
+    // There and back, for each of connecting, greeting and proving.
+    const afterMs = failure === undefined ? 3 * latencyMs : failure.afterMs + latencyMs;
+    this.after(afterMs, () => {
       if (!from.isOnline) return;
-      if (other === undefined) {
-        from.dialFailed(to, "refused");
-        return;
-      }
-      const [near, far] = [++this.#connections, ++this.#connections];
-      const link = new Link((atMs, happen) => this.at(atMs, happen), latencyMs, [
-        { holder: from, connection: near },
-        { holder: other, connection: far },
-      ]);
-      other.join(far, link, from, false);
-      if (link.isOpen) from.join(near, link, other, true);
+      if (failure !== undefined) from.dialFailed(to, failure.reason);
+      else if (other?.isOnline !== true) from.dialFailed(to, "refused");
+      else this.#connect(from, other, latencyMs);
     });
+  }
+
+  /** They talk to each other from now on. */
+  #connect(from: SimPeer, other: SimPeer, latencyMs: number): void {
+    const [near, far] = [++this.#connections, ++this.#connections];
+    const link = new Link((atMs, happen) => this.at(atMs, happen), latencyMs, [
+      { holder: from, connection: near },
+      { holder: other, connection: far },
+    ]);
+    other.join(far, link, from, false);
+    if (link.isOpen) from.join(near, link, other, true);
   }
 
   /** Runs until all that wanted the file have it.
@@ -146,12 +155,30 @@ export class SimSwarm implements World {
     while (!isOver && this.#time.step());
   }
 
-  /** Asks the tracker now, and every two seconds while sources are wanted. */
-  #announce(peer: SimPeer): void {
+  /** Asks the tracker now, and every two seconds while sources are wanted; one that is down later and later. */
+  #announce(peer: SimPeer, failures = 0): void {
     if (!peer.isOnline) return;
-    const { isHungry } = peer.engine.stats();
-    const others = this.peers.filter((other) => other.isOnline && other !== peer);
-    peer.learn(others.map(({ address }) => address));
-    this.after(isHungry ? 2000 : 30_000, () => this.#announce(peer));
+    const others = this.tracker.announce(peer.address, this.nowMs);
+    if (others === undefined) {
+      this.after(Math.min(1000 * 2 ** failures, 10_000), () => this.#announce(peer, failures + 1));
+      return;
+    }
+    peer.learn(others);
+    this.after(peer.engine.stats().isHungry ? 2000 : 30_000, () => this.#announce(peer));
   }
 }
+
+/** @returns why a call comes to nothing, and when the caller finds out; undefined when it gets through */
+function whyNot(
+  from: SimPeer,
+  to: SimPeer | undefined,
+): { readonly reason: string; readonly afterMs: number } | undefined {
+  if (to === undefined || to === from) return { reason: "refused", afterMs: 0 };
+  if (!to.traits.isDialable) return { reason: "no answer", afterMs: CONNECT_MS };
+  if (to.traits.stalls === "hello") return { reason: "no hello", afterMs: GREETING_MS };
+  if (to.traits.torrent !== from.traits.torrent) return { reason: "another torrent", afterMs: 0 };
+  return undefined;
+}
+
+const CONNECT_MS = 8000;
+const GREETING_MS = 10_000;

@@ -1,0 +1,47 @@
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { say } from "./seeds.ts";
+import { STORIES, type Story, THOUSAND_SHORT } from "./stories.ts";
+
+// Time enough for a machine that has other things to do: what is measured is virtual.
+setDefaultTimeout(600_000);
+
+const SCALE = Number(process.env.SIM_SCALE ?? 1);
+const FIRST_SEED = Number(process.env.SIM_SEED ?? 1);
+const SEEDS = Array.from({ length: Math.max(1, Math.round(SCALE)) }, (_, at) => FIRST_SEED + at);
+
+function ratiosOf(story: Story): number[] {
+  return SEEDS.map((seed) => {
+    const { boundMs, reachedMs } = story.play(seed);
+    expect({ seed, isBelowBound: reachedMs < 0.98 * boundMs }).toEqual({
+      seed,
+      isBelowBound: false,
+    });
+    return reachedMs / boundMs;
+  });
+}
+
+describe("Swarms beside the time that none could beat", () => {
+  for (const story of STORIES) {
+    test(`Engine: ${story.name}`, () => {
+      const ratios = ratiosOf(story);
+      say(`${story.name}: ${ratios.map((ratio) => ratio.toFixed(2)).join(" ")}`);
+      for (const ratio of ratios) expect(ratio).toBeLessThanOrEqual(story.limit);
+    });
+
+    for (const control of story.controls) {
+      test(`Engine: ${story.name}, without ${control.without}`, () => {
+        const whole = story.play(FIRST_SEED);
+        const without = story.play(FIRST_SEED, control.change);
+        const worse = without.reachedMs / whole.reachedMs;
+        say(`without ${control.without}: ${worse.toFixed(2)} times as long`);
+        expect(worse).toBeGreaterThanOrEqual(control.worseMin);
+      });
+    }
+  }
+
+  test(`Engine: ${THOUSAND_SHORT.name}`, () => {
+    const [ratio = Number.POSITIVE_INFINITY] = ratiosOf(THOUSAND_SHORT);
+    say(`${THOUSAND_SHORT.name}: ${ratio.toFixed(2)}`);
+    expect(ratio).toBeLessThanOrEqual(THOUSAND_SHORT.limit);
+  });
+});
