@@ -16,6 +16,8 @@ const CLOSE_ARRAY = 0x5d;
 /** What an object or array that is open at some depth has shown so far; arrays keep no keys. */
 interface OpenValue {
   readonly keys: Set<string> | undefined;
+  /** The last one. */
+  key: string | undefined;
   expectsKey: boolean;
 }
 
@@ -26,9 +28,22 @@ export interface JsonLimits {
   readonly valuesMax: number;
 }
 
+/** A list that need not be walked through, since somebody reads it as a whole. */
+export interface KnownList {
+  /** The keys that lead to it from the outermost object. */
+  readonly path: readonly string[];
+  /** @param start where it opens
+   * @returns where it ends, right behind its closing bracket, and how many values it has, at least one, none of which is a list
+   * or an object; undefined when it is to be walked through */
+  read(
+    bytes: Uint8Array,
+    start: number,
+  ): { readonly end: number; readonly count: number } | undefined;
+}
+
 /** @param bytes UTF-8 without a byte order mark
  * @throws {TorrentError} too_deep, duplicate_key, too_many_parts, bad_json (a string without end, or a close without an open) */
-export function scanJson(bytes: Uint8Array, limits: JsonLimits): void {
+export function scanJson(bytes: Uint8Array, limits: JsonLimits, known?: KnownList): void {
   const open: OpenValue[] = [];
   let values = 0;
   for (let at = 0; at < bytes.length; at++) {
@@ -42,15 +57,21 @@ export function scanJson(bytes: Uint8Array, limits: JsonLimits): void {
       }
       case OPEN_OBJECT:
       case OPEN_ARRAY:
-        values = countValue(values, limits);
+        values = countValues(values, 1, limits);
         openValue(open, { isObject: byte === OPEN_OBJECT, limits });
+        if (byte === OPEN_ARRAY && known !== undefined && isAt(open, known.path)) {
+          const list = known.read(bytes, at);
+          if (list === undefined) break;
+          values = countValues(values, list.count - 1, limits);
+          at = list.end - 2;
+        }
         break;
       case CLOSE_OBJECT:
       case CLOSE_ARRAY:
         closeValue(open);
         break;
       case COMMA:
-        values = countValue(values, limits);
+        values = countValues(values, 1, limits);
         expectKey(open.at(-1), true);
         break;
       case COLON:
@@ -71,21 +92,30 @@ function openValue(
       `Cannot read torrent: nested deeper than ${limits.depthMax}`,
     );
   }
-  open.push({ keys: isObject ? new Set() : undefined, expectsKey: isObject });
+  open.push({
+    keys: isObject ? new Set() : undefined,
+    key: undefined,
+    expectsKey: isObject,
+  });
+}
+
+/** @returns whether the value that was opened last is what the keys lead to */
+function isAt(open: readonly OpenValue[], path: readonly string[]): boolean {
+  return open.length === path.length + 1 && path.every((key, depth) => open[depth]?.key === key);
 }
 
 function closeValue(open: OpenValue[]): void {
   if (open.pop() === undefined) throw badJson("closes what was not opened");
 }
 
-function countValue(values: number, limits: JsonLimits): number {
-  if (values === limits.valuesMax) {
+function countValues(values: number, added: number, limits: JsonLimits): number {
+  if (values + added > limits.valuesMax) {
     throw new TorrentError(
       "too_many_parts",
       `Cannot read torrent: it holds more than ${limits.valuesMax} values`,
     );
   }
-  return values + 1;
+  return values + added;
 }
 
 function expectKey(value: OpenValue | undefined, isExpected: boolean): void {
@@ -107,6 +137,7 @@ function noteKey(
     );
   }
   value.keys.add(key);
+  value.key = key;
 }
 
 function decodeString(quoted: Uint8Array): string {

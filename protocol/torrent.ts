@@ -1,4 +1,5 @@
 import type { Crypto } from "./crypto.ts";
+import { type DigestList, encodeDigestList } from "./digest-list.ts";
 import { assert, TorrentError, type TorrentErrorCode } from "./errors.ts";
 import { Geometry, type PartIndex } from "./geometry.ts";
 import {
@@ -8,15 +9,11 @@ import {
   toSwarmHashBytes,
   toTorrentDigest,
 } from "./ids.ts";
-import { scanJson } from "./json-scan.ts";
 import {
   FILE_BYTES_MAX,
   NAME_CHARS_MAX,
   PART_BYTES_MAX,
   PARTS_MAX,
-  TORRENT_BYTES_MAX,
-  TORRENT_DEPTH_MAX,
-  TORRENT_VALUES_MAX,
   TRACKER_URL_CHARS_MAX,
   TRACKERS_MAX,
 } from "./limits.ts";
@@ -26,6 +23,7 @@ import {
   PART_DIGEST_BYTES,
   type PartAlgorithm,
 } from "./part-algorithm.ts";
+import { parseTorrentJson } from "./torrent-json.ts";
 
 /** A torrent whose every field has been checked. */
 export interface Torrent {
@@ -49,7 +47,6 @@ export type TorrentFields = Omit<Torrent, "digest">;
 
 const LABEL = new TextEncoder().encode("p2p torrent v1");
 const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
-const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
 
 /** @returns the torrent with its digest
  * @see SPEC.md §1.2 */
@@ -74,37 +71,39 @@ export function expectedPartDigest(torrent: Torrent, part: PartIndex): Uint8Arra
   return torrent.partDigests.subarray(part * bytes, (part + 1) * bytes);
 }
 
-/** @returns the torrent as the text of its file, one line */
-export function formatTorrent(torrent: Torrent): string {
-  const digits = torrent.partDigests.toHex();
-  const length = 2 * PART_DIGEST_BYTES[torrent.algorithm];
-  const parts: string[] = [];
-  for (let at = 0; at < digits.length; at += length) parts.push(digits.slice(at, at + length));
-  const file = {
-    FileInfo: {
-      Size: torrent.geometry.fileBytes,
-      PartSize: torrent.geometry.partBytes,
-      Parts: parts,
-      Hash: torrent.hash,
-      // Of the others the digests' length tells, and who reads only the original's four keys reads them too.
-      ...(torrent.algorithm === "blake3" ? { Algorithm: torrent.algorithm } : {}),
-    },
-    ...(torrent.name === undefined ? {} : { Name: torrent.name }),
-    ...(torrent.trackers.length === 0 ? {} : { Trackers: torrent.trackers }),
-    ...(torrent.created === undefined ? {} : { Created: torrent.created }),
+/** @yields the bytes of the torrent's file, one line of JSON; a chunk is valid until the next */
+export function* encodeTorrent(torrent: Torrent): Generator<Uint8Array, undefined> {
+  const { algorithm, geometry, partDigests, hash, name, trackers, created } = torrent;
+  const head = { Size: geometry.fileBytes, PartSize: geometry.partBytes };
+  // Of the others the digests' length tells, and who reads only the original's four keys reads them too.
+  const rest = { Hash: hash, ...(algorithm === "blake3" ? { Algorithm: algorithm } : {}) };
+  const beside = {
+    ...(name === undefined ? {} : { Name: name }),
+    ...(trackers.length === 0 ? {} : { Trackers: trackers }),
+    ...(created === undefined ? {} : { Created: created }),
   };
-  return `${JSON.stringify(file)}\n`;
+  const encoder = new TextEncoder();
+  yield encoder.encode(`{"FileInfo":{${members(head)},"Parts":`);
+  yield* encodeDigestList(partDigests, PART_DIGEST_BYTES[algorithm]);
+  const besideText = members(beside);
+  yield encoder.encode(`,${members(rest)}}${besideText === "" ? "" : `,${besideText}`}}\n`);
+}
+
+/** @returns what stands between an object's braces */
+function members(object: object): string {
+  return JSON.stringify(object).slice(1, -1);
 }
 
 /** Reads a torrent file: checks every field, touches nothing. Whoever has a torrent can hash its parts.
- * @param bytes the whole file; a UTF-8 byte order mark is accepted
+ * @param bytes the whole file, not kept; a UTF-8 byte order mark is accepted
  * @throws {TorrentError} with the code of the first rule it breaks
  * @see SPEC.md §1.1 */
 export function parseTorrent(crypto: Crypto, bytes: Uint8Array): Torrent {
-  const root = parseObject(parseJson(bytes), "the file");
+  const json = parseTorrentJson(bytes);
+  const root = parseObject(json.root, "the file");
   const info = parseObject(required(root, "FileInfo"), "FileInfo");
   const geometry = parseGeometry(info);
-  const { algorithm, partDigests } = parseParts(crypto, info, geometry);
+  const { algorithm, partDigests } = parseParts(crypto, info, geometry, json.digests);
   const hash = parseSwarmHash(required(info, "Hash"));
   if (hash === undefined) throw refuse("bad_hash", "Hash is no uuid");
   return createTorrent(crypto, {
@@ -116,29 +115,6 @@ export function parseTorrent(crypto: Crypto, bytes: Uint8Array): Torrent {
     trackers: parseTrackers(root.Trackers),
     created: parseCreated(root.Created),
   });
-}
-
-function parseJson(bytes: Uint8Array): unknown {
-  if (bytes.length > TORRENT_BYTES_MAX) {
-    throw refuse("too_large", `${bytes.length} bytes, at most ${TORRENT_BYTES_MAX} are read`);
-  }
-  const hasMark = BYTE_ORDER_MARK.every((byte, at) => bytes[at] === byte);
-  const content = hasMark ? bytes.subarray(BYTE_ORDER_MARK.length) : bytes;
-  const text = parseText(content);
-  scanJson(content, { depthMax: TORRENT_DEPTH_MAX, valuesMax: TORRENT_VALUES_MAX });
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw refuse("bad_json", "not JSON", cause);
-  }
-}
-
-function parseText(bytes: Uint8Array): string {
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch (cause) {
-    throw refuse("bad_encoding", "not UTF-8", cause);
-  }
 }
 
 function parseObject(value: unknown, what: string): Readonly<Record<string, unknown>> {
@@ -178,26 +154,38 @@ function parseParts(
   crypto: Crypto,
   info: Readonly<Record<string, unknown>>,
   geometry: Geometry,
+  list: DigestList | undefined,
 ): { readonly algorithm: PartAlgorithm; readonly partDigests: Uint8Array } {
   const parts = required(info, "Parts");
   if (!Array.isArray(parts)) throw refuse("bad_parts", "Parts is no list");
+  const count = list?.count ?? parts.length;
   if (geometry.partCount > PARTS_MAX) {
     throw refuse(
       "too_many_parts",
       `${geometry.partCount} parts, at most ${PARTS_MAX} are supported`,
     );
   }
-  if (parts.length !== geometry.partCount) {
+  if (count !== geometry.partCount) {
     throw refuse(
       "part_count_mismatch",
-      `${parts.length} parts, Size and PartSize ask for ${geometry.partCount}`,
+      `${count} parts, Size and PartSize ask for ${geometry.partCount}`,
     );
   }
-  const algorithm = parseAlgorithm(crypto, info.Algorithm, parts[0]);
-  return { algorithm, partDigests: parsePartDigests(parts, PART_DIGEST_BYTES[algorithm]) };
+  const digits = list === undefined ? digitsOf(parts[0]) : 2 * list.digestBytes;
+  const algorithm = parseAlgorithm(crypto, info.Algorithm, digits);
+  const bytes = PART_DIGEST_BYTES[algorithm];
+  assert(list === undefined || list.digestBytes === bytes, "The digests' length decides");
+  return { algorithm, partDigests: list?.digests ?? parsePartDigests(parts, bytes) };
 }
 
-/** All digests at once: one by one, those of small parts took longer than fetching the parts. */
+/** @returns how long the first digest is, undefined when there is none */
+function digitsOf(first: unknown): number | undefined {
+  if (first === undefined) return undefined;
+  return typeof first === "string" ? first.length : 0;
+}
+
+/** @param parts no plain list of digests, or no digest at all
+ * @throws {TorrentError} bad_digest, mixed_digests */
 function parsePartDigests(parts: readonly unknown[], bytes: number): Uint8Array {
   const isSized = (text: unknown) => typeof text === "string" && text.length === bytes * 2;
   const digits = parts.every(isSized) ? parts.join("") : "";
@@ -206,13 +194,14 @@ function parsePartDigests(parts: readonly unknown[], bytes: number): Uint8Array 
   return Uint8Array.fromHex(digits);
 }
 
-/** With no `Algorithm`, the first digest's length tells; a file without parts counts as SHA-256. */
-function parseAlgorithm(crypto: Crypto, named: unknown, firstDigest: unknown): PartAlgorithm {
-  const byLength = typeof firstDigest === "string" && firstDigest.length === 40 ? "sha1" : "sha256";
+/** With no `Algorithm`, the first digest's length tells; a file without parts counts as SHA-256.
+ * @param digits of the first digest */
+function parseAlgorithm(crypto: Crypto, named: unknown, digits: number | undefined): PartAlgorithm {
+  const byLength = digits === 2 * PART_DIGEST_BYTES.sha1 ? "sha1" : "sha256";
   if (named === undefined) return byLength;
   if (!isPartAlgorithm(named))
     throw refuse("bad_algorithm", "Algorithm is none of sha1, sha256, blake3");
-  if (firstDigest !== undefined && PART_DIGEST_BYTES[named] !== PART_DIGEST_BYTES[byLength]) {
+  if (digits !== undefined && PART_DIGEST_BYTES[named] !== PART_DIGEST_BYTES[byLength]) {
     throw refuse("bad_algorithm", `Algorithm says ${named}, the digests are of another length`);
   }
   const lacking = crypto.lacks(named);

@@ -1,6 +1,7 @@
 import { TorrentError } from "../../protocol/errors.ts";
 import { TORRENT_BYTES_MAX } from "../../protocol/limits.ts";
 import { parseTorrent, type Torrent } from "../../protocol/torrent.ts";
+import { letGo } from "../let-go.ts";
 import type { Disk } from "../storage/disk.ts";
 import { createCrypto } from "../storage/hash.ts";
 import { readFully } from "../storage/read-ahead.ts";
@@ -20,7 +21,9 @@ export async function readTorrentFile(disk: Disk, path: string): Promise<Torrent
     }
     const content = new Uint8Array(Number(identity.size));
     const filled = await readFully(file, content, 0);
-    return parseTorrent(createCrypto(), content.subarray(0, filled));
+    const torrent = parseTorrent(createCrypto(), content.subarray(0, filled));
+    letGo(content);
+    return torrent;
   } finally {
     await file.close();
   }

@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import { TorrentError } from "../../protocol/errors.ts";
 import type { PartAlgorithm } from "../../protocol/part-algorithm.ts";
-import { formatTorrent, type Torrent } from "../../protocol/torrent.ts";
+import { encodeTorrent, type Torrent } from "../../protocol/torrent.ts";
 import { NotFoundError, UsageError } from "../errors.ts";
 import type { Disk } from "../storage/disk.ts";
 import { createCrypto } from "../storage/hash.ts";
@@ -41,12 +41,7 @@ export async function makeAndWrite(
   const name = options.name ?? basename(options.file);
   const made = await makeTorrent(peer, { ...options, name, signal });
   const { path } = await resolveTarget(disk, options.torrentPath);
-  await writeAtomic(
-    disk,
-    path,
-    new TextEncoder().encode(formatTorrent(made.torrent)),
-    `${path}.new`,
-  );
+  await writeAtomic(disk, path, encodeTorrent(made.torrent), `${path}.new`);
   return made;
 }
 

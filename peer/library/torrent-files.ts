@@ -2,8 +2,9 @@ import { join } from "node:path";
 import type { Crypto } from "../../protocol/crypto.ts";
 import type { SwarmHash, TorrentDigest } from "../../protocol/ids.ts";
 import { TORRENT_BYTES_MAX } from "../../protocol/limits.ts";
-import { formatTorrent, parseTorrent, type Torrent } from "../../protocol/torrent.ts";
+import { encodeTorrent, parseTorrent, type Torrent } from "../../protocol/torrent.ts";
 import type { Random } from "../clock.ts";
+import { letGo } from "../let-go.ts";
 import type { Disk, FileFacts } from "../storage/disk.ts";
 import { type FileIdentity, isSameIdentity } from "../storage/identity.ts";
 import { readSmall, writeAtomic } from "../storage/small-file.ts";
@@ -48,7 +49,10 @@ export class TorrentFiles {
     const path = join(this.#directory, name);
     try {
       const bytes = await readSmall(disk, path, TORRENT_BYTES_MAX);
-      return bytes === undefined ? undefined : parseTorrent(crypto, bytes);
+      if (bytes === undefined) return undefined;
+      const torrent = parseTorrent(crypto, bytes);
+      letGo(bytes);
+      return torrent;
     } catch (cause) {
       warn(`${path} is passed over: ${cause instanceof Error ? cause.message : String(cause)}`);
       return undefined;
@@ -63,8 +67,7 @@ export class TorrentFiles {
     if (await this.#isKept(torrent.digest)) return;
     const name = `${torrent.digest}.json`;
     const path = join(this.#directory, name);
-    const bytes = new TextEncoder().encode(formatTorrent(torrent));
-    await writeAtomic(disk, path, bytes, `${path}.${random.bytes(8).toHex()}.tmp`);
+    await writeAtomic(disk, path, encodeTorrent(torrent), `${path}.${random.bytes(8).toHex()}.tmp`);
     const facts = await disk.facts(path);
     if (facts !== undefined) this.#note(name, facts, torrent);
   }

@@ -27,19 +27,24 @@ export async function readSmall(
   }
 }
 
-/** Writes a small file so that, whatever happens, its name leads to the old content or to the new one, never to a
+/** Writes a file as a whole so that, whatever happens, its name leads to the old content or to the new one, never to a
  * mixture; when it resolves, the new one survives a power cut.
+ * @param content the bytes, or chunks of them, each of which is written before the next is asked for
  * @param temporary a name in the same directory that nobody else uses; left behind only by a kill
  * @throws {StorageError} no_space, denied, missing, io */
 export async function writeAtomic(
   disk: Disk,
   path: string,
-  bytes: Uint8Array,
+  content: Uint8Array | Iterable<Uint8Array>,
   temporary: string = `${path}.tmp`,
 ): Promise<void> {
   const file = await disk.open(temporary, "replace");
   try {
-    await writeFully(file, bytes, 0);
+    let offset = 0;
+    for (const chunk of content instanceof Uint8Array ? [content] : content) {
+      await writeFully(file, chunk, offset);
+      offset += chunk.length;
+    }
     await file.datasync();
   } finally {
     await file.close();

@@ -4,11 +4,11 @@ import { cp, mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promis
 import { join } from "node:path";
 import { addonPlatform } from "../../build.ts";
 import type { PartAlgorithm } from "../../protocol/part-algorithm.ts";
-import { formatTorrent } from "../../protocol/torrent.ts";
 import { HAS_BLAKE3 } from "../support/blake3.ts";
 import { makeTorrent, randomBytes } from "../support/fixtures.ts";
 import { peerEnvironment } from "../support/peer-process.ts";
 import { makeTempDirectory, type TempDirectory } from "../support/temp.ts";
+import { formatTorrent } from "../support/torrent-text.ts";
 
 /** The peer's sources on a machine whose packages are all there but the BLAKE3 library, or all but its addon: copies, run as
  * processes. What holds there is held against the same copy with the library whole. */

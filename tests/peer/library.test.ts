@@ -6,7 +6,7 @@ import { type Entry, type Library, openLibrary } from "../../peer/library.ts";
 import { verifySeed } from "../../peer/storage/seed-file.ts";
 import { systemDisk } from "../../peer/storage/system-disk.ts";
 import { Bitfield } from "../../protocol/bitfield.ts";
-import { formatTorrent } from "../../protocol/torrent.ts";
+import { formatTorrent } from "../support/torrent-text.ts";
 import {
   codeOf,
   crypto,

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import path from "node:path";
 import fc from "fast-check";
 import type { TorrentDigest } from "../../protocol/ids.ts";
-import { createTorrent, formatTorrent } from "../../protocol/torrent.ts";
+import { createTorrent } from "../../protocol/torrent.ts";
 import { testCrypto } from "../support/crypto.ts";
 import { FIXTURE_HASH, makeTorrent } from "../support/fixtures.ts";
 import {
@@ -11,6 +11,7 @@ import {
   readTorrent,
   torrentVerdict,
 } from "../support/torrent-corpus.ts";
+import { formatTorrent } from "../support/torrent-text.ts";
 import { traversalStrings } from "../support/traversal.ts";
 
 const DIGEST = "ab".repeat(32);

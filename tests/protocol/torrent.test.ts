@@ -8,7 +8,6 @@ import type { PartAlgorithm } from "../../protocol/part-algorithm.ts";
 import {
   createTorrent,
   expectedPartDigest,
-  formatTorrent,
   isTrackerUrl,
   parseTorrent,
   type Torrent,
@@ -21,6 +20,7 @@ import {
   goodTorrents,
   readTorrent,
 } from "../support/torrent-corpus.ts";
+import { formatTorrent } from "../support/torrent-text.ts";
 
 describe("parseTorrent", () => {
   for (const file of goodTorrents) {

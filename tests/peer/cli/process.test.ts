@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { formatTorrent } from "../../../protocol/torrent.ts";
 import { makeTorrent, randomBytes } from "../../support/fixtures.ts";
 import { peerCommand } from "../../support/peer-process.ts";
+import { formatTorrent } from "../../support/torrent-text.ts";
 import { createEventsValidator, parseLines } from "./events-validator.ts";
 import { withDirectory } from "./harness.ts";
 

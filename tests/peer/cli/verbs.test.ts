@@ -2,8 +2,9 @@ import { describe, expect, test } from "bun:test";
 import { mkdir, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TORRENT_BYTES_MAX } from "../../../protocol/limits.ts";
-import { formatTorrent, type Torrent } from "../../../protocol/torrent.ts";
+import type { Torrent } from "../../../protocol/torrent.ts";
 import { makeTorrent, randomBytes } from "../../support/fixtures.ts";
+import { formatTorrent } from "../../support/torrent-text.ts";
 import { createEventsValidator, parseLines } from "./events-validator.ts";
 import { type RunResult, runCli, withDirectory } from "./harness.ts";
 
