@@ -1,7 +1,7 @@
 import type { Crypto } from "./crypto.ts";
 import { type DigestList, encodeDigestList } from "./digest-list.ts";
 import { assert, TorrentError, type TorrentErrorCode } from "./errors.ts";
-import { Geometry, type PartIndex } from "./geometry.ts";
+import { Geometry, type PartRun } from "./geometry.ts";
 import {
   parseSwarmHash,
   type SwarmHash,
@@ -65,10 +65,10 @@ export function createTorrent(crypto: Crypto, fields: TorrentFields): Torrent {
   return Object.freeze({ ...fields, digest: toTorrentDigest(digest) });
 }
 
-/** @returns the digest that the part must have; a view, do not write to it */
-export function expectedPartDigest(torrent: Torrent, part: PartIndex): Uint8Array {
+/** @returns the digests that the run's parts must have, one after the other; a view, do not write to it */
+export function expectedDigests(torrent: Torrent, run: PartRun): Uint8Array {
   const bytes = PART_DIGEST_BYTES[torrent.algorithm];
-  return torrent.partDigests.subarray(part * bytes, (part + 1) * bytes);
+  return torrent.partDigests.subarray(run.first * bytes, (run.first + run.count) * bytes);
 }
 
 /** @yields the bytes of the torrent's file, one line of JSON; a chunk is valid until the next */

@@ -31,6 +31,12 @@ export class Blake3 {
     this.#hasher.reset();
     return this.#digest;
   }
+
+  /** @returns the digest of a whole content, valid until the next call of any kind */
+  digestOf(content: Uint8Array): Uint8Array {
+    this.update(content);
+    return this.digest();
+  }
 }
 
 /** @param tryLoading throws what keeps the library from being loaded

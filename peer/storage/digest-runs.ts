@@ -1,10 +1,10 @@
-import type { ByteRange, Geometry, PartIndex, PartRun } from "../../protocol/geometry.ts";
+import type { ByteRange, Geometry, PartRun } from "../../protocol/geometry.ts";
 import { PART_DIGEST_BYTES, type PartAlgorithm } from "../../protocol/part-algorithm.ts";
 import type { DiskFile } from "./disk.ts";
 import type { HashJob } from "./hash-job.ts";
 import { hashInThreads, threadCount } from "./hash-threads.ts";
 import { readAhead } from "./read-ahead.ts";
-import { RunHasher } from "./run-hasher.ts";
+import { type OnDigests, RunHasher } from "./run-hasher.ts";
 
 export interface HashOptions {
   readonly signal?: AbortSignal | undefined;
@@ -21,28 +21,26 @@ export interface DigestRequest extends HashOptions {
 }
 
 /** Hashes parts of a file: on all cores when they are worth starting threads for.
- * @param onDigest is given each part's digest, in any order; valid during the call. Parts beyond the file's end have none
+ * @param onDigests is given every part's digest once, the runs in any order. Parts beyond the file's end have none
  * @throws {StorageError} denied, io; the signal's reason */
 export async function digestRuns(
   file: DiskFile,
   request: DigestRequest,
-  onDigest: (part: PartIndex, digest: Uint8Array) => void,
+  onDigests: OnDigests,
 ): Promise<void> {
   const { geometry, runs } = request;
   const bytes = runs.reduce((sum, run) => sum + geometry.runRange(run).length, 0);
   const isWorthThreads = bytes >= THREADS_BYTES_MIN && threadCount() > 1;
-  if (file.fd !== undefined && isWorthThreads) await digestInThreads(file.fd, request, onDigest);
-  else await digestHere(file, request, onDigest);
+  if (file.fd !== undefined && isWorthThreads) await digestInThreads(file.fd, request, onDigests);
+  else await digestHere(file, request, onDigests);
 }
 
 async function digestHere(
   file: DiskFile,
   { geometry, algorithm, runs, signal, onProgress }: DigestRequest,
-  onDigest: (part: PartIndex, digest: Uint8Array) => void,
+  onDigests: OnDigests,
 ): Promise<void> {
-  const hasher = new RunHasher(geometry, algorithm, runs, (part, ended) =>
-    onDigest(part, ended.digest()),
-  );
+  const hasher = new RunHasher(geometry, algorithm, runs, onDigests);
   let bytes = 0;
   const use = (piece: Uint8Array): void => {
     hasher.update(piece);
@@ -55,17 +53,13 @@ async function digestHere(
 async function digestInThreads(
   fd: number,
   { geometry, algorithm, runs, signal, onProgress }: DigestRequest,
-  onDigest: (part: PartIndex, digest: Uint8Array) => void,
+  onDigests: OnDigests,
 ): Promise<void> {
   const digestBytes = PART_DIGEST_BYTES[algorithm];
   let bytes = 0;
   const onDone = ({ run }: HashJob, digests: Uint8Array): void => {
-    for (let at = 0; at * digestBytes < digests.length; at++) {
-      onDigest(
-        geometry.partAt(run, at),
-        digests.subarray(at * digestBytes, (at + 1) * digestBytes),
-      );
-    }
+    const count = digests.length / digestBytes;
+    if (count > 0) onDigests({ first: run.first, count }, digests);
     bytes += geometry.runRange(run).length;
     onProgress?.(bytes);
   };

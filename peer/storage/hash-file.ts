@@ -55,9 +55,9 @@ async function hashAll(
   const whole = geometry.run(0, geometry.partCount);
   const runs = whole === undefined ? [] : [whole];
   let hashed = 0;
-  await digestRuns(file, { ...options, geometry, runs }, (part, digest) => {
-    partDigests.set(digest, part * digestBytes);
-    hashed++;
+  await digestRuns(file, { ...options, geometry, runs }, (run, digests) => {
+    partDigests.set(digests, run.first * digestBytes);
+    hashed += run.count;
   });
   return hashed === geometry.partCount ? partDigests : undefined;
 }

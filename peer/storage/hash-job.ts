@@ -43,9 +43,9 @@ export function doHashJob(job: HashJob, memory: SharedArrayBuffer): Uint8Array {
   const digestBytes = PART_DIGEST_BYTES[algorithm];
   const digests = new Uint8Array(run.count * digestBytes);
   let filled = 0;
-  const hasher = new RunHasher(geometry, algorithm, [run], (_part, ended) => {
-    digests.set(ended.digest(), filled);
-    filled += digestBytes;
+  const hasher = new RunHasher(geometry, algorithm, [run], (_run, some) => {
+    digests.set(some, filled);
+    filled += some.length;
   });
   const { offset, length } = geometry.runRange(run);
   if (source.type === "file") hashFile(source.fd, { offset, length }, hasher);

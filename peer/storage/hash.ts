@@ -1,7 +1,5 @@
 import type { Crypto } from "../../protocol/crypto.ts";
-import type { PartIndex } from "../../protocol/geometry.ts";
 import { PART_DIGEST_BYTES, type PartAlgorithm } from "../../protocol/part-algorithm.ts";
-import type { Torrent } from "../../protocol/torrent.ts";
 import { Blake3, blake3Fault } from "./blake3.ts";
 
 /** Bun's hasher writes into nothing smaller, whatever the digest's length. */
@@ -26,16 +24,20 @@ interface Hasher {
   update(chunk: Uint8Array): void;
   /** @returns valid until the next call */
   digest(): Uint8Array;
+  /** @returns the digest of a whole content, valid until the next call of any kind */
+  digestOf(content: Uint8Array): Uint8Array;
 }
 
 /** By the runtime's own code. */
 class RuntimeHasher implements Hasher {
   readonly #hasher: Bun.CryptoHasher;
+  readonly #atOnce: typeof Bun.SHA1 | typeof Bun.SHA256;
   readonly #buffer = new Uint8Array(DIGEST_BUFFER_BYTES);
   readonly #digest: Uint8Array;
 
   constructor(algorithm: "sha1" | "sha256") {
     this.#hasher = new Bun.CryptoHasher(algorithm);
+    this.#atOnce = algorithm === "sha1" ? Bun.SHA1 : Bun.SHA256;
     this.#digest = this.#buffer.subarray(0, PART_DIGEST_BYTES[algorithm]);
   }
 
@@ -47,9 +49,19 @@ class RuntimeHasher implements Hasher {
     this.#hasher.digest(this.#buffer);
     return this.#digest;
   }
+
+  digestOf(content: Uint8Array): Uint8Array {
+    this.#atOnce.hash(content, this.#digest);
+    return this.#digest;
+  }
 }
 
-/** Hashes one part after the other; about a microsecond a part beyond the hashing itself. */
+/** Parts of fewer bytes are hashed where they have been moved to: a view on each would take as long as hashing it, and a
+ * million of them fill the memory faster than they are collected. */
+const SMALL_PART_BYTES = 1024;
+const WINDOW_BYTES = 16 * SMALL_PART_BYTES;
+
+/** Hashes one part after the other. */
 export class PartHasher {
   readonly #hasher: Hasher;
 
@@ -69,15 +81,34 @@ export class PartHasher {
     return this.#hasher.digest();
   }
 
-  /** Ends the part as `digest` does.
-   * @returns whether its bytes are those that the torrent promises */
-  endsAs(torrent: Torrent, part: PartIndex): boolean {
-    const digest = this.digest();
-    const expected = torrent.partDigests;
-    const start = part * digest.length;
-    for (let at = 0; at < digest.length; at++) {
-      if (digest[at] !== expected[start + at]) return false;
+  /** Hashes parts that are whole, one after the other.
+   * @param parts the bytes of all, each of `partBytes`; not kept
+   * @param into room for a digest of each */
+  digestAll(parts: Uint8Array, partBytes: number, into: Uint8Array): void {
+    if (partBytes < SMALL_PART_BYTES) this.#digestSmall(parts, partBytes, into);
+    else {
+      for (let at = 0, filled = 0; at < parts.length; at += partBytes) {
+        const digest = this.#hasher.digestOf(parts.subarray(at, at + partBytes));
+        into.set(digest, filled);
+        filled += digest.length;
+      }
     }
-    return true;
+  }
+
+  #digestSmall(parts: Uint8Array, partBytes: number, into: Uint8Array): void {
+    const pieceBytes = Math.floor(WINDOW_BYTES / partBytes) * partBytes;
+    const window = new Uint8Array(pieceBytes + partBytes);
+    const part = window.subarray(pieceBytes);
+    let filled = 0;
+    for (let from = 0; from < parts.length; from += pieceBytes) {
+      const piece = parts.subarray(from, from + pieceBytes);
+      window.set(piece);
+      for (let at = 0; at < piece.length; at += partBytes) {
+        window.copyWithin(pieceBytes, at, at + partBytes);
+        const digest = this.#hasher.digestOf(part);
+        into.set(digest, filled);
+        filled += digest.length;
+      }
+    }
   }
 }

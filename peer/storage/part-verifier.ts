@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 import type { PartIndex, PartRun } from "../../protocol/geometry.ts";
-import { PART_DIGEST_BYTES } from "../../protocol/part-algorithm.ts";
 import type { Torrent } from "../../protocol/torrent.ts";
+import { firstWrong } from "./first-wrong.ts";
 import { HashThread } from "./hash-thread.ts";
 import { RunHasher } from "./run-hasher.ts";
 
@@ -38,7 +38,7 @@ export class PartVerifier implements Disposable {
     const source = { type: "memory", offset: bytes.byteOffset } as const;
     try {
       const digests = await thread.hash({ source, algorithm, fileBytes, partBytes, run });
-      return firstDifferent(torrent, run, digests);
+      return firstWrong(torrent, run, digests);
     } catch (cause) {
       // Hashing in memory does not fail: the thread is gone, and costs its speed, not the download.
       this.#threads = this.#threads.filter((other) => other !== thread);
@@ -73,25 +73,11 @@ export class PartVerifier implements Disposable {
 
 function hashHere(torrent: Torrent, run: PartRun, bytes: Uint8Array): PartIndex | undefined {
   let bad: PartIndex | undefined;
-  const hasher = new RunHasher(torrent.geometry, torrent.algorithm, [run], (part, ended) => {
-    if (!ended.endsAs(torrent, part)) bad ??= part;
+  const hasher = new RunHasher(torrent.geometry, torrent.algorithm, [run], (some, digests) => {
+    bad ??= firstWrong(torrent, some, digests);
   });
   hasher.update(bytes);
   return bad;
-}
-
-/** @param digests of the run's parts, one after the other */
-function firstDifferent(
-  torrent: Torrent,
-  run: PartRun,
-  digests: Uint8Array,
-): PartIndex | undefined {
-  const digestBytes = PART_DIGEST_BYTES[torrent.algorithm];
-  const start = run.first * digestBytes;
-  const expected = torrent.partDigests.subarray(start, start + run.count * digestBytes);
-  if (Buffer.compare(digests, expected) === 0) return undefined;
-  const at = expected.findIndex((byte, index) => digests[index] !== byte);
-  return torrent.geometry.partAt(run, Math.floor(at / digestBytes));
 }
 
 /** One core receives; two that hash keep up with it. */

@@ -1,8 +1,9 @@
 import { Bitfield } from "../../protocol/bitfield.ts";
 import type { Geometry, PartRun } from "../../protocol/geometry.ts";
-import { expectedPartDigest, type Torrent } from "../../protocol/torrent.ts";
+import type { Torrent } from "../../protocol/torrent.ts";
 import { digestRuns, type HashOptions } from "./digest-runs.ts";
 import type { DiskFile } from "./disk.ts";
+import { firstWrong } from "./first-wrong.ts";
 
 /** Hashes a file's parts and compares them with what the torrent promises. A hole, a file that ends early or one of
  * another content is no error: its parts just do not match.
@@ -17,8 +18,8 @@ export async function verifyFile(
   const { geometry, algorithm } = torrent;
   const matching = new Bitfield(geometry.partCount);
   const runs = toRuns(geometry, options.parts ?? Bitfield.full(geometry.partCount));
-  await digestRuns(file, { ...options, geometry, algorithm, runs }, (part, digest) => {
-    if (isEqual(digest, expectedPartDigest(torrent, part))) matching.set(part);
+  await digestRuns(file, { ...options, geometry, algorithm, runs }, (run, digests) => {
+    for (const right of rightRuns(torrent, run, digests)) matching.setRun(right.first, right.count);
   });
   return matching;
 }
@@ -28,6 +29,14 @@ function toRuns(geometry: Geometry, parts: Bitfield): readonly PartRun[] {
   return [...parts.runs(true)].flatMap(([first, count]) => geometry.run(first, count) ?? []);
 }
 
-function isEqual(left: Uint8Array, right: Uint8Array): boolean {
-  return left.length === right.length && left.every((byte, at) => byte === right[at]);
+/** The parts that are right, in as few runs as they make. */
+function* rightRuns(torrent: Torrent, run: PartRun, digests: Uint8Array): Generator<PartRun> {
+  const digestBytes = digests.length / run.count;
+  for (let at = 0; at < run.count; ) {
+    const rest = { first: torrent.geometry.partAt(run, at), count: run.count - at };
+    const wrong = firstWrong(torrent, rest, digests.subarray(at * digestBytes));
+    const count = wrong === undefined ? rest.count : wrong - rest.first;
+    if (count > 0) yield { first: rest.first, count };
+    at += count + 1;
+  }
 }

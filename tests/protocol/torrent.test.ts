@@ -7,7 +7,7 @@ import { TRACKER_URL_CHARS_MAX } from "../../protocol/limits.ts";
 import type { PartAlgorithm } from "../../protocol/part-algorithm.ts";
 import {
   createTorrent,
-  expectedPartDigest,
+  expectedDigests,
   isTrackerUrl,
   parseTorrent,
   type Torrent,
@@ -34,7 +34,7 @@ describe("parseTorrent", () => {
   test("parseTorrent reads each part's digest in its place", () => {
     const torrent = readTorrent(JSON.stringify(fileOf(["00", "aB", "ff"])));
     const texts = [...torrent.geometry.parts()].map((part) =>
-      expectedPartDigest(torrent, part).toHex(),
+      expectedDigests(torrent, { first: part, count: 1 }).toHex(),
     );
     expect(texts).toEqual(["00", "ab", "ff"].map((pair) => pair.repeat(32)));
   });
