@@ -96,8 +96,9 @@ function decodeHex(
   return (seen & NO_DIGIT) === 0;
 }
 
-/** So many digests are held as text at once. */
 const DIGESTS_PER_CHUNK = 4096;
+/** Two quotes and a comma. */
+const ITEM_EXTRA_BYTES = 3;
 
 /** @param digests one after the other
  * @yields the list as JSON, without white space; a chunk is valid until the next */
@@ -108,26 +109,26 @@ export function* encodeDigestList(
   assert(digests.length % digestBytes === 0, "Digests are whole");
   const chunkBytes = DIGESTS_PER_CHUNK * digestBytes;
   const itemBytes = 2 * digestBytes + ITEM_EXTRA_BYTES;
-  const buffer = new Uint8Array((Math.min(digests.length, chunkBytes) / digestBytes) * itemBytes);
+  const room = (Math.min(digests.length, chunkBytes) / digestBytes) * itemBytes;
+  const buffer = new ArrayBuffer(2 * Math.ceil(room / 2));
   yield Uint8Array.of(OPEN_ARRAY);
   for (let from = 0; from < digests.length; from += chunkBytes) {
     const chunk = digests.subarray(from, from + chunkBytes);
-    const items = buffer.subarray(0, (chunk.length / digestBytes) * itemBytes);
-    encodeItems(chunk, digestBytes, items);
+    encodeItems(chunk, digestBytes, buffer);
+    const length = (chunk.length / digestBytes) * itemBytes;
     // Every item has a comma before it, the first of all has none.
-    yield from === 0 ? items.subarray(1) : items;
+    const start = from === 0 ? 1 : 0;
+    yield new Uint8Array(buffer, start, length - start);
   }
   yield Uint8Array.of(CLOSE_ARRAY);
 }
 
-/** Two quotes and a comma. */
-const ITEM_EXTRA_BYTES = 3;
-
-/** All digits at once, by the runtime; then each digest's are moved to their place, the last ones first. */
-function encodeItems(digests: Uint8Array, digestBytes: number, items: Uint8Array): void {
+/** First all digits, two at a time; then each digest's are moved to their place, the last ones first. */
+function encodeItems(digests: Uint8Array, digestBytes: number, into: ArrayBuffer): void {
+  const [pairs, items] = [new Uint16Array(into), new Uint8Array(into)];
+  for (let at = 0; at < digests.length; at++) pairs[at] = DIGIT_PAIRS[digests[at] ?? 0] ?? 0;
   const digitCount = 2 * digestBytes;
   const itemBytes = digitCount + ITEM_EXTRA_BYTES;
-  new TextEncoder().encodeInto(digests.toHex(), items);
   for (let index = digests.length / digestBytes - 1; index >= 0; index--) {
     const at = index * itemBytes;
     items.copyWithin(at + 2, index * digitCount, (index + 1) * digitCount);
@@ -137,6 +138,14 @@ function encodeItems(digests: Uint8Array, digestBytes: number, items: Uint8Array
   }
 }
 
+const DIGITS = new TextEncoder().encode("0123456789abcdef");
+/** Both digits of every byte, as they stand side by side in memory. */
+const DIGIT_PAIRS = new Uint16Array(
+  Uint8Array.from({ length: 512 }, (_, at) => {
+    const byte = at >> 1;
+    return DIGITS[at % 2 === 0 ? byte >> 4 : byte & 15] ?? 0;
+  }).buffer,
+);
 /** What stands for all that is no digit: a bit that no digit has. */
 const NO_DIGIT = 0x80;
 const DIGIT_VALUE = Uint8Array.from({ length: 256 }, (_, byte) => {

@@ -58,8 +58,8 @@ class RuntimeHasher implements Hasher {
 
 /** Parts of fewer bytes are hashed where they have been moved to: a view on each would take as long as hashing it, and a
  * million of them fill the memory faster than they are collected. */
-const SMALL_PART_BYTES = 1024;
-const WINDOW_BYTES = 16 * SMALL_PART_BYTES;
+const SMALL_PART_BYTES = 4096;
+const WINDOW_BYTES = 4 * SMALL_PART_BYTES;
 
 /** Hashes one part after the other. */
 export class PartHasher {
