@@ -1,4 +1,4 @@
-/** Gives the memory of a chunk that a socket gave, or of a file that was read, back at once; it has no bytes from then on. The
+/** Gives the memory of a chunk that a socket gave, or of what else was used up, back at once; it has no bytes from then on. The
  * collector sees only a small object and no hurry: left to it, a download grew by 60 MiB, and collecting by hand took a tenth
  * of its CPU time.
  * @param chunk the only view on its buffer that is still in use, or not the last: then nothing happens */

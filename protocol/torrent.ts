@@ -23,7 +23,7 @@ import {
   PART_DIGEST_BYTES,
   type PartAlgorithm,
 } from "./part-algorithm.ts";
-import { parseTorrentJson } from "./torrent-json.ts";
+import { type KnownDigests, parseTorrentJson } from "./torrent-json.ts";
 
 /** A torrent whose every field has been checked. */
 export interface Torrent {
@@ -96,10 +96,11 @@ function members(object: object): string {
 
 /** Reads a torrent file: checks every field, touches nothing. Whoever has a torrent can hash its parts.
  * @param bytes the whole file, not kept; a UTF-8 byte order mark is accepted
+ * @param known digests that were taken out of the bytes before: an empty list stands in their place
  * @throws {TorrentError} with the code of the first rule it breaks
  * @see SPEC.md §1.1 */
-export function parseTorrent(crypto: Crypto, bytes: Uint8Array): Torrent {
-  const json = parseTorrentJson(bytes);
+export function parseTorrent(crypto: Crypto, bytes: Uint8Array, known?: KnownDigests): Torrent {
+  const json = parseTorrentJson(bytes, known);
   const root = parseObject(json.root, "the file");
   const info = parseObject(required(root, "FileInfo"), "FileInfo");
   const geometry = parseGeometry(info);

@@ -1,10 +1,9 @@
 import { TorrentError } from "../../protocol/errors.ts";
 import { TORRENT_BYTES_MAX } from "../../protocol/limits.ts";
-import { parseTorrent, type Torrent } from "../../protocol/torrent.ts";
-import { letGo } from "../let-go.ts";
+import type { Torrent } from "../../protocol/torrent.ts";
 import type { Disk } from "../storage/disk.ts";
 import { createCrypto } from "../storage/hash.ts";
-import { readFully } from "../storage/read-ahead.ts";
+import { readTorrent } from "../storage/read-torrent.ts";
 import { openNamedFile } from "./named-file.ts";
 
 /** Reads and checks a torrent file; its size is looked at before a byte is read.
@@ -19,11 +18,7 @@ export async function readTorrentFile(disk: Disk, path: string): Promise<Torrent
       const state = `${identity.size} bytes, at most ${TORRENT_BYTES_MAX} are read`;
       throw new TorrentError("too_large", `Cannot read torrent ${path}: ${state}`);
     }
-    const content = new Uint8Array(Number(identity.size));
-    const filled = await readFully(file, content, 0);
-    const torrent = parseTorrent(createCrypto(), content.subarray(0, filled));
-    letGo(content);
-    return torrent;
+    return await readTorrent(createCrypto(), file, Number(identity.size));
   } finally {
     await file.close();
   }

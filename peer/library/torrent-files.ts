@@ -2,12 +2,12 @@ import { join } from "node:path";
 import type { Crypto } from "../../protocol/crypto.ts";
 import type { SwarmHash, TorrentDigest } from "../../protocol/ids.ts";
 import { TORRENT_BYTES_MAX } from "../../protocol/limits.ts";
-import { encodeTorrent, parseTorrent, type Torrent } from "../../protocol/torrent.ts";
+import { encodeTorrent, type Torrent } from "../../protocol/torrent.ts";
 import type { Random } from "../clock.ts";
-import { letGo } from "../let-go.ts";
 import type { Disk, FileFacts } from "../storage/disk.ts";
 import { type FileIdentity, isSameIdentity } from "../storage/identity.ts";
-import { readSmall, writeAtomic } from "../storage/small-file.ts";
+import { readTorrent } from "../storage/read-torrent.ts";
+import { useSmall, writeAtomic } from "../storage/small-file.ts";
 
 /** Which torrent a file holds, as it was when it was read. */
 export interface TorrentIds {
@@ -48,11 +48,9 @@ export class TorrentFiles {
     const { disk, crypto, warn } = this.#dependencies;
     const path = join(this.#directory, name);
     try {
-      const bytes = await readSmall(disk, path, TORRENT_BYTES_MAX);
-      if (bytes === undefined) return undefined;
-      const torrent = parseTorrent(crypto, bytes);
-      letGo(bytes);
-      return torrent;
+      return await useSmall(disk, path, TORRENT_BYTES_MAX, (file, fileBytes) =>
+        readTorrent(crypto, file, fileBytes),
+      );
     } catch (cause) {
       warn(`${path} is passed over: ${cause instanceof Error ? cause.message : String(cause)}`);
       return undefined;

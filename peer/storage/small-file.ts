@@ -11,6 +11,22 @@ export async function readSmall(
   path: string,
   bytesMax: number,
 ): Promise<Uint8Array | undefined> {
+  return await useSmall(disk, path, bytesMax, async (file, fileBytes) => {
+    const content = new Uint8Array(fileBytes);
+    return content.subarray(0, await readFully(file, content, 0));
+  });
+}
+
+/** Opens a file for as long as it is used.
+ * @param bytesMax a larger file is refused
+ * @returns what `use` makes of it, or undefined when there is none
+ * @throws {StorageError} not_a_file (a link, a directory, too large), denied, io */
+export async function useSmall<Result>(
+  disk: Disk,
+  path: string,
+  bytesMax: number,
+  use: (file: DiskFile, fileBytes: number) => Promise<Result>,
+): Promise<Result | undefined> {
   const found = await disk.facts(path);
   if (found === undefined) return undefined;
   const file = await disk.open(path, "read");
@@ -20,8 +36,7 @@ export async function readSmall(
       const state = kind === "file" ? `it has ${identity.size} bytes` : "it is no regular file";
       throw new StorageError("not_a_file", `Cannot read ${path}: ${state}`);
     }
-    const content = new Uint8Array(Number(identity.size));
-    return content.subarray(0, await readFully(file, content, 0));
+    return await use(file, Number(identity.size));
   } finally {
     await file.close();
   }
