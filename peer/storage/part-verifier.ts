@@ -9,7 +9,7 @@ import { RunHasher } from "./run-hasher.ts";
  *
  * The thread that receives can take bytes from the kernel three times as fast as it can hash them. So hashing has threads
  * of its own, where there is a core for them and once enough has come that starting them pays; before that, and if one
- * dies, it is done where it is called. The bytes are never copied: they are in memory that all threads see. */
+ * dies, it is done where it is called. The bytes are not copied for it: they are in memory that all threads see. */
 export class PartVerifier implements Disposable {
   readonly #memory: SharedArrayBuffer;
   readonly #threadsMax: number;
