@@ -8,10 +8,12 @@ export class Slots {
     this.#free = count;
   }
 
-  /** @returns the task's result, once a slot was free for it */
-  async run<Result>(task: () => Promise<Result>): Promise<Result> {
+  /** @param signal ends waiting for a slot
+   * @returns the task's result, once a slot was free for it
+   * @throws the signal's reason */
+  async run<Result>(task: () => Promise<Result>, signal?: AbortSignal): Promise<Result> {
     if (this.#free > 0) this.#free--;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else await this.#wait(signal);
     try {
       return await task();
     } finally {
@@ -19,5 +21,21 @@ export class Slots {
       if (next === undefined) this.#free++;
       else next();
     }
+  }
+
+  #wait(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => {
+        this.#waiting.splice(this.#waiting.indexOf(enter), 1);
+        reject(signal?.reason);
+      };
+      const enter = (): void => {
+        signal?.removeEventListener("abort", onAbort);
+        resolve();
+      };
+      this.#waiting.push(enter);
+      if (signal?.aborted) onAbort();
+      else signal?.addEventListener("abort", onAbort, { once: true });
+    });
   }
 }

@@ -8,6 +8,8 @@ import type { AddressOrigin, AddressSource, ConnectionId } from "./messages.ts";
 export class AddressBook {
   readonly #random: () => number;
   readonly #entries = new Map<string, Entry>();
+  /** When strangers that were forgotten since were dialled: who names them again gets no new attempts by it. */
+  readonly #forgotten = new Map<string, number[]>();
   #dialling = 0;
   #newDials: number[] = [];
 
@@ -58,7 +60,7 @@ export class AddressBook {
   next(nowMs: number): Address | undefined {
     if (this.#dialling >= DIALS_AT_ONCE_MAX) return undefined;
     const due = [...this.#entries.values()].filter(
-      (entry) => entry.state === "idle" && entry.dialAfterMs <= nowMs,
+      (entry) => entry.state === "idle" && entry.dialAfterMs <= nowMs && hasAttempts(entry, nowMs),
     );
     const entry = this.#choose(due);
     if (entry === undefined || !this.#mayDial(entry, nowMs)) return undefined;
@@ -72,11 +74,12 @@ export class AddressBook {
     this.learn([address], "exchange", address.host);
     const entry = this.#find(address);
     if (entry === undefined || entry.state === "banned") return;
+    // One that called us says itself where it listens, which is proven when we have called it there.
+    entry.isProven ||= entry.state === "dialling";
     this.#leaveDialling(entry);
     entry.state = "connected";
     entry.connection = connection;
     entry.joinedAtMs = nowMs;
-    entry.isProven = true;
     entry.reason = undefined;
   }
 
@@ -173,6 +176,7 @@ export class AddressBook {
   }
 
   #add(address: Address, source: AddressSource, teller?: string): Entry {
+    const key = formatAddress(address);
     const entry: Entry = {
       address,
       source,
@@ -180,12 +184,14 @@ export class AddressBook {
       state: "idle",
       failures: 0,
       dialAfterMs: 0,
+      attemptsMs: this.#forgotten.get(key) ?? [],
       joinedAtMs: 0,
       isProven: false,
       isGood: false,
       reason: undefined,
     };
-    this.#entries.set(formatAddress(address), entry);
+    this.#forgotten.delete(key);
+    this.#entries.set(key, entry);
     return entry;
   }
 
@@ -207,7 +213,25 @@ export class AddressBook {
     for (const entry of this.#entries.values()) {
       if (mayGo(entry) && (worst === undefined || entry.failures > worst.failures)) worst = entry;
     }
-    return worst !== undefined && this.#entries.delete(formatAddress(worst.address));
+    if (worst === undefined) return false;
+    this.#forget(worst);
+    return true;
+  }
+
+  #forget({ address, attemptsMs }: Entry): void {
+    const key = formatAddress(address);
+    this.#entries.delete(key);
+    if (attemptsMs.length > 0) this.#forgotten.set(key, attemptsMs);
+    // Attempts come one after the other, so the first one in is the first one that counts no more.
+    const latestMs = attemptsMs.at(-1) ?? 0;
+    for (const [first, timesMs] of this.#forgotten) {
+      if (
+        (timesMs.at(-1) ?? 0) > latestMs - ATTEMPTS_WINDOW_MS &&
+        this.#forgotten.size <= ADDRESSES_MAX
+      )
+        break;
+      this.#forgotten.delete(first);
+    }
   }
 
   #leaveDialling(entry: Entry): void {
@@ -225,12 +249,15 @@ export class AddressBook {
     entry.dialAfterMs = nowMs + backoffMs * (1 + this.#random() / 4);
   }
 
-  /** A stranger's first dial counts against the minute's budget. */
+  /** A stranger's first dial counts against the minute's budget, whatever it did itself before. */
   #mayDial(entry: Entry, nowMs: number): boolean {
-    if (isTrusted(entry) || entry.failures > 0) return true;
-    this.#newDials = this.#newDials.filter((atMs) => atMs > nowMs - 60_000);
-    if (this.#newDials.length >= NEW_DIALS_PER_MINUTE_MAX) return false;
-    this.#newDials.push(nowMs);
+    if (isTrusted(entry)) return true;
+    if (entry.attemptsMs.length === 0) {
+      this.#newDials = this.#newDials.filter((atMs) => atMs > nowMs - 60_000);
+      if (this.#newDials.length >= NEW_DIALS_PER_MINUTE_MAX) return false;
+      this.#newDials.push(nowMs);
+    }
+    entry.attemptsMs = [...recent(entry.attemptsMs, nowMs), nowMs];
     return true;
   }
 }
@@ -251,6 +278,8 @@ interface Entry {
   /** Attempts in a row that came to nothing. */
   failures: number;
   dialAfterMs: number;
+  /** When it was dialled as a stranger, as far as that still counts, and at least the last time. */
+  attemptsMs: number[];
   joinedAtMs: number;
   isProven: boolean;
   /** Whether it gave us something that is right. */
@@ -262,7 +291,16 @@ function isUsable(entry: Entry): boolean {
   return entry.state !== "banned" && entry.state !== "self";
 }
 
-/** It held the torrent once, or the user vouches for it. */
+/** Whether it may be dialled once more within its ten minutes; a friend may always. */
+function hasAttempts(entry: Entry, nowMs: number): boolean {
+  return isTrusted(entry) || recent(entry.attemptsMs, nowMs).length < ATTEMPTS_MAX;
+}
+
+function recent(timesMs: readonly number[], nowMs: number): number[] {
+  return timesMs.filter((atMs) => atMs > nowMs - ATTEMPTS_WINDOW_MS);
+}
+
+/** It held the torrent when we called it, or the user vouches for it. */
 function isTrusted(entry: Entry): boolean {
   return entry.isProven || entry.source === "user";
 }
@@ -280,6 +318,9 @@ const DIALS_AT_ONCE_MAX = 8;
 /** Of these so many to strangers from one source, lest one that names nobody who answers keeps all others waiting. */
 const DIALS_A_SOURCE_MAX = 6;
 const NEW_DIALS_PER_MINUTE_MAX = 30;
+/** Attempts at a stranger in any ten minutes, also at one that calls us and claims to listen there. */
+const ATTEMPTS_MAX = 3;
+const ATTEMPTS_WINDOW_MS = 600_000;
 /** Waits of 10, 80 and then 600 s and a bit: any four attempts at a stranger span more than ten minutes. */
 const STRANGER_BACKOFF = { firstMs: 10_000, factor: 8, maxMs: 600_000 } as const;
 /** For one that had the torrent before, or that the user named: when it is back, it is soon in use. */

@@ -13,7 +13,9 @@ import { TransportError } from "../errors.ts";
 import type { dial } from "../net/dial.ts";
 import type { SocketStreams } from "../net/socket.ts";
 import { type Lookup, resolveHost } from "../resolve.ts";
+import { Slots } from "../storage/slots.ts";
 import type { AddressOrigin } from "../swarm/messages.ts";
+import { HostTries } from "./host-tries.ts";
 
 /** What a dialler asks of the network. */
 export interface DialNetwork {
@@ -28,10 +30,13 @@ export interface DialNetwork {
 export class Dialler {
   readonly #clock: Clock;
   readonly #network: DialNetwork;
+  readonly #slots = new Slots(DIALS_AT_ONCE_MAX);
+  readonly #tries: HostTries;
 
   constructor(clock: Clock, network: DialNetwork) {
     this.#clock = clock;
     this.#network = network;
+    this.#tries = new HostTries(clock);
   }
 
   /** @param signal ends the attempt early
@@ -41,9 +46,26 @@ export class Dialler {
     origin: AddressOrigin,
     signal: AbortSignal,
   ): Promise<SocketStreams> {
+    // What the user named does not wait behind strangers.
+    if (origin.isUsers) return await this.#connect(address, origin, signal);
+    return await this.#slots.run(() => this.#connect(address, origin, signal), signal);
+  }
+
+  /** The remote showed that it holds the torrent: what was tried there before was no abuse. */
+  onProven({ remote }: SocketStreams): void {
+    this.#tries.clear(remote.host);
+  }
+
+  async #connect(
+    address: Address,
+    origin: AddressOrigin,
+    signal: AbortSignal,
+  ): Promise<SocketStreams> {
     const literals = await this.#resolve(address.host, signal);
     for (const host of literals) admit({ host, port: address.port }, address, origin);
     const [host = ""] = literals;
+    if (!origin.isUsers && !this.#tries.take(host))
+      throw forbidden(address, "it was called in vain often enough for now");
     using connecting = createDeadline(this.#clock, CONNECT_MS_MAX, signal);
     const streams = await this.#network.dial({ host, port: address.port }, connecting.signal);
     if (!origin.isUsers && isElsewhere(streams, host)) {
@@ -110,5 +132,7 @@ const REASONS: Readonly<Record<AddressRefusal, string>> = {
   foreign_address: "it leads into a network that who named it has no part in",
   low_port: "a peer out there has a port of 1024 or above",
 };
+/** Of all swarms together. */
+const DIALS_AT_ONCE_MAX = 8;
 const RESOLVE_MS_MAX = 5000;
 const CONNECT_MS_MAX = 8000;

@@ -198,6 +198,7 @@ export class Node implements AsyncDisposable {
         (options) => Handshake.dial(crypto, hash, swarm.key, { ...options, local }),
         this.#greetOptions(true, deadline.signal),
       );
+      this.#dialler.onProven(greeted.socket);
       swarm.accept(greeted, { address, isDialled: true });
     } catch (error) {
       log.debug("A peer could not be reached", { peer: formatAddress(address), error });

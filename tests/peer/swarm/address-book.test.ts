@@ -128,6 +128,67 @@ describe("AddressBook", () => {
     expect(book.next(at + MINUTE_MS + 1000)).toEqual(addressOf(1));
   });
 
+  test("CLI-3: onJoined of one that calls us makes it no friend: it says itself where it listens", () => {
+    const book = createBook();
+    const attempts: number[] = [];
+    for (let at = START_MS; at < START_MS + 60 * MINUTE_MS; at += 1000) {
+      // It calls every minute, and is gone at once each time.
+      if ((at - START_MS) % MINUTE_MS === 0) {
+        book.onJoined(addressOf(1), at, at);
+        book.onLeft(addressOf(1), at, "reset", at + 1);
+      }
+      for (const address of dialAll(book, at + 900)) {
+        attempts.push(at);
+        book.onFailed(address, "refused", at + 900);
+      }
+    }
+    expect(mostWithin(attempts, 10 * MINUTE_MS)).toBeLessThanOrEqual(3);
+    expect(attempts.length).toBeGreaterThanOrEqual(3);
+  });
+
+  test("CLI-3: onJoined of many that call us and claim to listen elsewhere dials thirty of them a minute", () => {
+    const book = createBook();
+    const dialled: number[] = [];
+    for (let call = 0; call < 1000; call++) {
+      const at = START_MS + call * 100;
+      book.onJoined(addressOf(call), call, at);
+      book.onLeft(addressOf(call), call, "reset", at + 1);
+      for (const address of dialAll(book, at + 50)) {
+        dialled.push(at);
+        book.onFailed(address, "refused", at + 50);
+      }
+    }
+    expect(mostWithin(dialled, 10_000)).toBeLessThanOrEqual(30);
+    expect(dialled.length).toBeGreaterThanOrEqual(30);
+  });
+
+  test("CLI-3: learn of an address that was forgotten brings it no new attempts", () => {
+    const book = createBook();
+    const times: number[] = [];
+    for (let round = 0; round < 300; round++) {
+      const at = START_MS + round * 20_000;
+      // The book is flooded, so that what failed is forgotten, and then named again.
+      book.learn(addresses(2000, 1 + ((round * 2000) % 60_000)), "tracker");
+      book.learn([addressOf(0)], "tracker");
+      for (const address of dialAll(book, at)) {
+        if (address.host === addressOf(0).host) times.push(at);
+        book.onFailed(address, "refused", at);
+      }
+    }
+    expect(mostWithin(times, 10 * MINUTE_MS)).toBeLessThanOrEqual(3);
+  });
+
+  test("learn of what the user names makes it the user's, whoever named it before", () => {
+    const book = createBook();
+    book.learn([addressOf(1)], "tracker", "9.9.9.9");
+    expect(book.originOf(addressOf(1))).toEqual({ isUsers: false, teller: "9.9.9.9" });
+    book.learn([addressOf(1)], "exchange", "127.0.0.1");
+    expect(book.originOf(addressOf(1))).toEqual({ isUsers: false, teller: "9.9.9.9" });
+    book.learn([addressOf(1)], "user");
+    expect(book.originOf(addressOf(1)).isUsers).toBe(true);
+    expect(book.originOf(addressOf(2))).toEqual({ isUsers: false, teller: undefined });
+  });
+
   test("onLeft of a connection that was replaced changes nothing", () => {
     const book = createBook();
     book.learn([addressOf(1)], "tracker");
