@@ -56,6 +56,17 @@ export function classOf(literal: string): AddressClass | undefined {
   return isGivenOut ? "public" : "unusable";
 }
 
+/** @param literal an IP literal
+ * @returns the same text for all addresses that one customer has to choose from: of IPv6 a /64, of IPv4 a single one */
+export function networkOf(literal: string): string {
+  const canonical = canonicalLiteral(literal);
+  if (canonical === undefined || !canonical.includes(":")) return canonical ?? literal;
+  const prefix = ipaddr.parse(canonical).toByteArray().slice(0, IPV6_NETWORK_BYTES);
+  return `${Uint8Array.from(prefix).toHex()}/64`;
+}
+
+const IPV6_NETWORK_BYTES = 8;
+
 /** The ranges of the library that have a class of their own; whatever it may add is unusable until it stands here. */
 const NAMED_CLASSES: ReadonlyMap<string, AddressClass> = new Map([
   ["private", "private"],

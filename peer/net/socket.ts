@@ -22,6 +22,7 @@ export class SocketStreams {
   #reader: ReadableStreamDefaultController<Uint8Array> | undefined;
   #isPaused = false;
   #isClosed = false;
+  #bytesTaken = 0;
   #sending:
     | { chunk: Uint8Array; sent: number; readonly done: PromiseWithResolvers<void> }
     | undefined;
@@ -55,6 +56,16 @@ export class SocketStreams {
       },
       new CountQueuingStrategy({ highWaterMark: 1 }),
     );
+  }
+
+  /** Whether bytes are being written that the kernel has no room for: the remote does not take them now. */
+  get isWaiting(): boolean {
+    return this.#sending !== undefined;
+  }
+
+  /** Bytes that the kernel has taken in all. */
+  get bytesTaken(): number {
+    return this.#bytesTaken;
   }
 
   /** Ends the connection now; what is unsent is lost. */
@@ -94,6 +105,7 @@ export class SocketStreams {
       return;
     }
     sending.sent += taken;
+    this.#bytesTaken += taken;
     if (taken < left) return;
     this.#sending = undefined;
     sending.done.resolve();
@@ -158,6 +170,8 @@ export function createSocketHandler(
   return {
     binaryType: "uint8array",
     open(socket) {
+      // A remote whose machine is gone says nothing any more, not even that.
+      socket.setKeepAlive(true, KEEPALIVE_MS);
       const streams = new SocketStreams(socket);
       socket.data = { streams };
       onOpen(streams);
@@ -168,6 +182,9 @@ export function createSocketHandler(
     error: (socket, error) => socket.data?.streams?.onClosed(error),
   };
 }
+
+/** Silence after which the kernel asks whether the remote is still there. */
+const KEEPALIVE_MS = 30_000;
 
 /** `::ffff:1.2.3.4` is 1.2.3.4 as a dual-stack listener shows it. */
 function withoutMapping(host: string): string {

@@ -1,4 +1,14 @@
 import { type Address, formatAddress } from "../../protocol/address.ts";
+import {
+  ATTEMPTS_WINDOW_MS,
+  type Entry,
+  hasAttempts,
+  isDeadStranger,
+  isGood,
+  isTrusted,
+  isUsable,
+  recent,
+} from "./address-entry.ts";
 import type { AddressOrigin, AddressSource, ConnectionId } from "./messages.ts";
 
 /** Who could be dialled, when, and who must not be.
@@ -269,58 +279,11 @@ interface Backoff {
   readonly maxMs: number;
 }
 
-interface Entry {
-  readonly address: Address;
-  source: AddressSource;
-  readonly teller: string | undefined;
-  state: "idle" | "dialling" | "connected" | "banned" | "self";
-  connection?: ConnectionId;
-  /** Attempts in a row that came to nothing. */
-  failures: number;
-  dialAfterMs: number;
-  /** When it was dialled as a stranger, as far as that still counts, and at least the last time. */
-  attemptsMs: number[];
-  joinedAtMs: number;
-  isProven: boolean;
-  /** Whether it gave us something that is right. */
-  isGood: boolean;
-  reason: string | undefined;
-}
-
-function isUsable(entry: Entry): boolean {
-  return entry.state !== "banned" && entry.state !== "self";
-}
-
-/** Whether it may be dialled once more within its ten minutes; a friend may always. */
-function hasAttempts(entry: Entry, nowMs: number): boolean {
-  return isTrusted(entry) || recent(entry.attemptsMs, nowMs).length < ATTEMPTS_MAX;
-}
-
-function recent(timesMs: readonly number[], nowMs: number): number[] {
-  return timesMs.filter((atMs) => atMs > nowMs - ATTEMPTS_WINDOW_MS);
-}
-
-/** It held the torrent when we called it, or the user vouches for it. */
-function isTrusted(entry: Entry): boolean {
-  return entry.isProven || entry.source === "user";
-}
-
-function isGood(entry: Entry): boolean {
-  return entry.isGood || entry.source === "user";
-}
-
-function isDeadStranger(entry: Entry): boolean {
-  return entry.state === "idle" && entry.failures > 0 && !isTrusted(entry);
-}
-
 const ADDRESSES_MAX = 2000;
 const DIALS_AT_ONCE_MAX = 8;
 /** Of these so many to strangers from one source, lest one that names nobody who answers keeps all others waiting. */
 const DIALS_A_SOURCE_MAX = 6;
 const NEW_DIALS_PER_MINUTE_MAX = 30;
-/** Attempts at a stranger in any ten minutes, also at one that calls us and claims to listen there. */
-const ATTEMPTS_MAX = 3;
-const ATTEMPTS_WINDOW_MS = 600_000;
 /** Waits of 10, 80 and then 600 s and a bit: any four attempts at a stranger span more than ten minutes. */
 const STRANGER_BACKOFF = { firstMs: 10_000, factor: 8, maxMs: 600_000 } as const;
 /** For one that had the torrent before, or that the user named: when it is back, it is soon in use. */

@@ -82,7 +82,7 @@ export class Silence {
 
 /** Silence after which a peer is asked whether it lives, while it owes us data and otherwise; and how long it may take. */
 const SILENT_OWING_MS = 10_000;
-const SILENT_IDLE_MS = 60_000;
+const SILENT_IDLE_MS = 35_000;
 const PONG_MS_MAX = 20_000;
 /** One that owes and sends nothing for so long is no source to be content with. */
 const SILENT_SOURCE_MS = 5000;

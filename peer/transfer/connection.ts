@@ -13,6 +13,7 @@ import type { Outbox } from "./outbox.ts";
 import { HeldBuffers, type PartBuffers } from "./part-buffers.ts";
 import { FrameStream, type HeldRun, type ReceivePort, RunStream, VerifyStream } from "./receive.ts";
 import { ReadBlockStream, type SendPort } from "./send.ts";
+import { SlowReader } from "./slow-reader.ts";
 
 /** What a connection needs besides its socket. */
 export interface ConnectionParts {
@@ -40,6 +41,7 @@ export class Connection {
   readonly #clock: Clock;
   readonly #parts: ConnectionParts;
   readonly #stop = new AbortController();
+  readonly #reader = new SlowReader();
   #closeReason: string | undefined;
 
   constructor(clock: Clock, socket: SocketStreams, parts: ConnectionParts) {
@@ -58,7 +60,14 @@ export class Connection {
     if (this.#closeReason !== undefined) await this.#flush();
     this.abort(ended);
     await Promise.all(pipelines);
+    this.#parts.outbox.discard();
     return this.#closeReason ?? ended;
+  }
+
+  /** Ends it when the remote does not take what it asked for. To be asked a few times a second. */
+  review(): void {
+    if (this.#reader.isTooSlow(this.#socket, this.#clock.monotonic()))
+      this.abort("it does not take what it asked for");
   }
 
   /** Says something to the remote, behind what was said before. */

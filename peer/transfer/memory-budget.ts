@@ -8,6 +8,7 @@ export class MemoryBudget {
   readonly arrivingBytes: number;
   readonly #memoryBytes: number;
   #connections = 0;
+  #unreadBytes = 0;
 
   /** @param memoryBytes at least MEMORY_BYTES_MIN */
   constructor(memoryBytes: number) {
@@ -18,6 +19,18 @@ export class MemoryBudget {
   /** What a connection may read from a file at once, in bytes; less when others come. */
   get blockBytes(): number {
     return blockBytesFor(this.#memoryBytes, this.#connections);
+  }
+
+  /** Messages wait for a remote that does not read them; they stand beside all of the above.
+   * @returns whether they are within what all connections may leave unread together */
+  take(bytes: number): boolean {
+    this.#unreadBytes += bytes;
+    return this.#unreadBytes <= UNREAD_BYTES_TOTAL_MAX;
+  }
+
+  /** They were read, or nobody is there to read them any more. */
+  give(bytes: number): void {
+    this.#unreadBytes -= bytes;
   }
 
   /** Counts a connection until it is disposed. */
@@ -32,3 +45,5 @@ export class MemoryBudget {
     };
   }
 }
+
+const UNREAD_BYTES_TOTAL_MAX = 16 * 1024 * 1024;

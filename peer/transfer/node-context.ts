@@ -7,6 +7,7 @@ import type { Log } from "../log.ts";
 import type { RateLimit } from "../net/rate-limit.ts";
 
 import type { PartVerifier } from "../storage/part-verifier.ts";
+import type { Slots } from "../storage/slots.ts";
 import type { AddressOrigin, ConnectionId } from "../swarm/messages.ts";
 import type { Greeted } from "./greet.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
@@ -37,6 +38,8 @@ export interface NodeContext {
   readonly limitDown: RateLimit | undefined;
   readonly limitUp: RateLimit | undefined;
   readonly memory: MemoryBudget;
+  /** Who reads from files to send: connections take turns, one block each. */
+  readonly reads: Slots;
   /** What arriving runs of all swarms are put together in. */
   readonly buffers: PartBuffers;
   /** Who hashes them. */

@@ -6,16 +6,19 @@ import { PEER_ID_BYTES, type SwarmHash, toPeerId, toSwarmHashBytes } from "../..
 import { Handshake, type LocalIdentity, type TransportMode } from "../../protocol/session.ts";
 import type { Clock, Random } from "../clock.ts";
 import { createDeadline } from "../deadline.ts";
-import { StorageError } from "../errors.ts";
+import { StorageError, TransportError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { type Certificate, createCertificate } from "../net/certificate.ts";
 import { dial } from "../net/dial.ts";
 import { type Listener, listen } from "../net/listen.ts";
+import { connectionsMax } from "../net/open-files.ts";
 import { RateLimit } from "../net/rate-limit.ts";
 import type { SocketStreams } from "../net/socket.ts";
 import type { Lookup } from "../resolve.ts";
 import { PartVerifier } from "../storage/part-verifier.ts";
+import { Slots } from "../storage/slots.ts";
 import { Dialler } from "./dialler.ts";
+import { Door, type Visit } from "./door.ts";
 import { type GreetOptions, greet } from "./greet.ts";
 import { MemoryBudget } from "./memory-budget.ts";
 import type { Dialled, NodeContext } from "./node-context.ts";
@@ -61,6 +64,7 @@ export class Node implements AsyncDisposable {
   readonly #greeting = new Set<Promise<void>>();
   readonly #context: NodeContext;
   readonly #dialler: Dialler;
+  readonly #door: Door;
   #connectionCount = 0;
   #madeCertificate: Promise<Certificate> | undefined;
 
@@ -70,6 +74,7 @@ export class Node implements AsyncDisposable {
     this.#dependencies = dependencies;
     this.#options = options;
     this.#peerId = dependencies.random.bytes(PEER_ID_BYTES);
+    this.#door = new Door(dependencies.clock, connectionsMax());
     this.#dialler = new Dialler(dependencies.clock, { lookup: dependencies.lookup, dial });
     this.#listener = listen(options.listen, (socket) => this.#onConnection(socket));
     this.port = this.#listener.port;
@@ -135,6 +140,7 @@ export class Node implements AsyncDisposable {
       limitDown: createLimit(limitDownBytesPerSecond),
       limitUp: createLimit(limitUpBytesPerSecond),
       memory,
+      reads: new Slots(READS_AT_ONCE_MAX),
       buffers,
       verifier: this.#verifier,
       prepareGreetings: () => {
@@ -152,15 +158,18 @@ export class Node implements AsyncDisposable {
   }
 
   #onConnection(socket: SocketStreams): void {
-    if (this.#greeting.size >= GREETINGS_AT_ONCE_MAX || this.#stop.signal.aborted) {
+    const visit = this.#stop.signal.aborted ? undefined : this.#door.enter(socket);
+    if (visit === undefined) {
       socket.terminate();
       return;
     }
-    const greeting = this.#greetCaller(socket).finally(() => this.#greeting.delete(greeting));
+    const greeting = this.#greetCaller(socket, visit).finally(() =>
+      this.#greeting.delete(greeting),
+    );
     this.#greeting.add(greeting);
   }
 
-  async #greetCaller(socket: SocketStreams): Promise<void> {
+  async #greetCaller(socket: SocketStreams, visit: Visit): Promise<void> {
     const { clock, crypto, random, log } = this.#dependencies;
     using deadline = createDeadline(clock, GREETING_MS_MAX, this.#stop.signal);
     const decoy = random.bytes(32);
@@ -172,6 +181,8 @@ export class Node implements AsyncDisposable {
         (options) => Handshake.listen(crypto, keyOf, { ...options, local }),
         this.#greetOptions(false, deadline.signal),
       );
+      visit.stay();
+      void greeted.socket.closed.then(() => visit[Symbol.dispose]());
       const { swarm: hash, listenPort } = greeted.established;
       const swarm = this.#swarms.get(hash);
       const { host, port } = socket.remote;
@@ -182,13 +193,16 @@ export class Node implements AsyncDisposable {
           isDialled: false,
         });
     } catch (error) {
+      visit[Symbol.dispose]();
       log.debug("A caller was not let in", { peer: formatAddress(socket.remote), error });
     }
   }
 
   async #dial(swarm: Dialled, address: Address, signal: AbortSignal): Promise<void> {
     const { clock, crypto, log } = this.#dependencies;
+    const place = this.#door.call();
     try {
+      if (place === undefined) throw noPlace(address);
       const socket = await this.#dialler.connect(address, swarm.originOf(address), signal);
       using deadline = createDeadline(clock, GREETING_MS_MAX, signal);
       const hash = toSwarmHashBytes(swarm.torrent.hash);
@@ -198,9 +212,11 @@ export class Node implements AsyncDisposable {
         (options) => Handshake.dial(crypto, hash, swarm.key, { ...options, local }),
         this.#greetOptions(true, deadline.signal),
       );
+      void greeted.socket.closed.then(() => place[Symbol.dispose]());
       this.#dialler.onProven(greeted.socket);
       swarm.accept(greeted, { address, isDialled: true });
     } catch (error) {
+      place?.[Symbol.dispose]();
       log.debug("A peer could not be reached", { peer: formatAddress(address), error });
       if (error instanceof ProtocolError && error.code === "self_connection")
         swarm.dialledSelf(address);
@@ -231,5 +247,10 @@ export class Node implements AsyncDisposable {
 
 /** From the first byte to the proof, in all. */
 const GREETING_MS_MAX = 10_000;
-/** Callers that have not proved themselves yet. */
-const GREETINGS_AT_ONCE_MAX = 64;
+/** Blocks that are read from files at once, of all connections. */
+const READS_AT_ONCE_MAX = 8;
+
+function noPlace(address: Address): TransportError {
+  const state = "this process has as many connections as it may have";
+  return new TransportError("unreachable", `Cannot dial ${formatAddress(address)}: ${state}`);
+}

@@ -24,11 +24,20 @@ export interface Frames {
 
 export type Outgoing = Block | Frames;
 
+/** Bytes of messages that wait, over all connections. */
+export interface UnreadBudget {
+  /** Counts them.
+   * @returns whether there is room for them */
+  take(bytes: number): boolean;
+  give(bytes: number): void;
+}
+
 export class Outbox {
   /** Yields what is next whenever it is asked, and ends after `end` when the messages are out. */
   readonly readable: ReadableStream<Outgoing>;
   readonly #runBytes: (run: PartRun) => number;
   readonly #blockBytes: () => number;
+  readonly #unread: UnreadBudget | undefined;
   #frames: Uint8Array[] = [];
   #frameBytes = 0;
   readonly #runs: PartRun[] = [];
@@ -36,12 +45,15 @@ export class Outbox {
   #isEnding = false;
   #wake: (() => void) | undefined;
 
-  /** @param options.blockBytes the most that a data frame carries now
+  /** @param options.unread what all connections together may leave unread; by default nothing but this one's own limit
+   * @param options.blockBytes the most that a data frame carries now
    * @param options.runBytes a run's length */
   constructor(options: {
     readonly blockBytes: () => number;
     readonly runBytes: (run: PartRun) => number;
+    readonly unread?: UnreadBudget;
   }) {
+    this.#unread = options.unread;
     this.#blockBytes = options.blockBytes;
     this.#runBytes = options.runBytes;
     this.readable = new ReadableStream<Outgoing>(
@@ -50,10 +62,15 @@ export class Outbox {
     );
   }
 
-  /** @returns whether it is queued: a remote that leaves UNREAD_BYTES_MAX unread is told no more */
+  /** @returns whether it is queued: a remote that leaves UNREAD_BYTES_MAX unread is told no more, nor one of many that
+   * leave much unread together */
   send(message: ControlMessage): boolean {
     const frame = encodeMessage(message);
     if (this.#frameBytes + frame.length > UNREAD_BYTES_MAX) return false;
+    if (this.#unread?.take(frame.length) === false && this.#frameBytes > UNREAD_BYTES_FREE) {
+      this.#unread.give(frame.length);
+      return false;
+    }
     this.#frameBytes += frame.length;
     this.#frames.push(frame);
     this.#wake?.();
@@ -83,6 +100,11 @@ export class Outbox {
     this.#wake?.();
   }
 
+  /** The connection is over: nothing more goes out. */
+  discard(): void {
+    this.#clear();
+  }
+
   async #pull(controller: ReadableStreamDefaultController<Outgoing>): Promise<void> {
     while (this.#frames.length === 0 && this.#runs.length === 0 && !this.#isEnding) {
       await new Promise<void>((resolve) => {
@@ -97,9 +119,14 @@ export class Outbox {
 
   #takeFrames(): Frames {
     const bytes = Buffer.concat(this.#frames, this.#frameBytes);
+    this.#clear();
+    return { type: "frames", bytes };
+  }
+
+  #clear(): void {
+    this.#unread?.give(this.#frameBytes);
     this.#frames = [];
     this.#frameBytes = 0;
-    return { type: "frames", bytes };
   }
 
   #takeBlock(): Block {
@@ -115,5 +142,7 @@ export class Outbox {
   }
 }
 
-/** Messages that a remote may leave unread: far more than any that reads would. */
-const UNREAD_BYTES_MAX = 4 * 1024 * 1024;
+/** Messages that a remote may leave unread: what it may in any case, however much others leave, and far more than any
+ * that reads would. */
+const UNREAD_BYTES_FREE = 32 * 1024;
+const UNREAD_BYTES_MAX = 1024 * 1024;

@@ -1,5 +1,6 @@
 import { encodeDataHead, encodeMessage } from "../../protocol/frame.ts";
 import type { Geometry, PartRun } from "../../protocol/geometry.ts";
+import { letGo } from "../let-go.ts";
 import type { RateLimit } from "../net/rate-limit.ts";
 import type { PartSource } from "../storage/store.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
@@ -10,7 +11,7 @@ import type { Block, Outgoing } from "./outbox.ts";
 /** What the outgoing side asks and tells of the swarm. */
 export interface SendPort {
   /** The file that is served now. */
-  source(): PartSource;
+  source(): Pick<PartSource, "read">;
   /** So many bytes of a run were handed to the socket. */
   onSent(bytes: number): void;
   /** All of the run was handed to the socket. */
@@ -100,6 +101,8 @@ class BlockReader {
     // Never more than was used before times two, so that a small file costs little; and less again when others came.
     const fresh = new Uint8Array(Math.max(bytes, Math.min(room, 2 * (buffer?.length ?? 0))));
     this.#buffers[this.#turn] = fresh;
+    // It was written out two turns ago; the collector would let many of them stand.
+    if (buffer !== undefined) letGo(buffer);
     return fresh.subarray(0, bytes);
   }
 }

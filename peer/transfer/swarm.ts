@@ -62,6 +62,7 @@ export class Swarm implements Dialled {
   readonly #stop = new AbortController();
   readonly #announcing: Announcing;
   readonly #heartbeat: Heartbeat;
+  readonly #turns: Pick<PartSource, "read">;
   #source: PartSource;
   #onFailure: ((cause: unknown) => void) | undefined;
 
@@ -72,6 +73,9 @@ export class Swarm implements Dialled {
     this.#context = context;
     this.#options = options;
     this.#source = options.source;
+    this.#turns = {
+      read: (offset, into) => context.reads.run(() => this.#source.read(offset, into)),
+    };
     this.#heartbeat = new Heartbeat(context.clock, TICK_MS, () => this.#tick());
     this.whenComplete = this.#complete.promise;
     this.whenComplete.catch(() => undefined);
@@ -131,7 +135,11 @@ export class Swarm implements Dialled {
     const { limitUp, limitDown, memory } = this.#context;
     const pieceBytes = limitUp?.pieceBytes ?? PAYLOAD_BYTES_MAX;
     const blockBytes = () => Math.min(pieceBytes, memory.blockBytes);
-    const outbox = new Outbox({ blockBytes, runBytes: (run) => geometry.runRange(run).length });
+    const outbox = new Outbox({
+      unread: memory,
+      blockBytes,
+      runBytes: (run) => geometry.runRange(run).length,
+    });
     const connection = new Connection(this.#context.clock, greeted.socket, {
       id,
       torrent: this.torrent,
@@ -203,7 +211,7 @@ export class Swarm implements Dialled {
 
   #sendPort(connection: ConnectionId): SendPort {
     return {
-      source: () => this.#source,
+      source: () => this.#turns,
       onSent: (bytes) => this.#dispatch({ type: "sent", bytes }),
       onServed: (run, bytes) => this.#dispatch({ type: "served", connection, run, bytes }),
       onUnreadable: (_run, cause) => this.#fail(cause),
@@ -236,6 +244,7 @@ export class Swarm implements Dialled {
   /** Time matters to a swarm that wants something, and to one that somebody is connected to. */
   #tick(): boolean {
     this.#dispatch({ type: "tick" });
+    for (const connection of this.#connections.values()) connection.review();
     return this.#connections.size > 0 || !this.#engine.isComplete;
   }
 

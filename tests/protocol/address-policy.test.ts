@@ -4,6 +4,7 @@ import {
   type AddressPolicy,
   type AddressRefusal,
   classOf,
+  networkOf,
   whyRefused,
 } from "../../protocol/address-policy.ts";
 import { FORBIDDEN_LITERALS, LITERALS, NO_LITERALS } from "../support/addresses.ts";
@@ -44,6 +45,16 @@ describe("classOf", () => {
 
   test("TRK-1: classOf takes names and other spellings of addresses for no address", () => {
     for (const text of NO_LITERALS) expect([text, classOf(text)]).toEqual([text, undefined]);
+  });
+});
+
+describe("networkOf", () => {
+  test("networkOf is one for a /64 of IPv6, and each address of IPv4 for itself", () => {
+    expect(networkOf("2600:1:2:3::1")).toBe(networkOf("[2600:1:2:3:ffff::]"));
+    expect(networkOf("2600:1:2:3::1")).not.toBe(networkOf("2600:1:2:4::1"));
+    expect(networkOf("10.0.0.1")).not.toBe(networkOf("10.0.0.2"));
+    expect(networkOf("::ffff:10.0.0.1")).toBe(networkOf("10.0.0.1"));
+    expect(networkOf("no address")).toBe("no address");
   });
 });
 

@@ -18,12 +18,19 @@ export function peerCommand(): readonly string[] {
   return executable === undefined || executable === "" ? [process.execPath, ENTRY] : [executable];
 }
 
+/** @returns what starts a program that may open so many files */
+function limitFiles(max: number | undefined): readonly string[] {
+  return max === undefined ? [] : ["sh", "-c", `ulimit -n ${max}; exec "$@"`, "sh"];
+}
+
 export interface StartPeerOptions {
   readonly args: readonly string[];
   readonly dataDir?: string;
   /** Its home too, so that nothing of this machine's user is seen. */
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** How many files it may have open: all that it can get. */
+  readonly openFilesMax?: number;
   /** What its standard input is; by default there is nothing to read. */
   readonly stdin?: "ignore" | "pipe";
 }
@@ -54,7 +61,7 @@ export class PeerProcess implements AsyncDisposable {
   constructor(options: StartPeerOptions) {
     const { args, env, stdin = "ignore", cwd = tmpdir() } = options;
     this.#isJson = args.includes("--json");
-    this.#child = Bun.spawn([...peerCommand(), ...args], {
+    this.#child = Bun.spawn([...limitFiles(options.openFilesMax), ...peerCommand(), ...args], {
       cwd,
       env: peerEnvironment({ cwd, dataDir: options.dataDir, env }),
       stdin,

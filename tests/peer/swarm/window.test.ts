@@ -93,7 +93,7 @@ describe("Engine into a pipe", () => {
     for (let part = 0; part < 4; part++) rig.complete(1, rig.run(part));
     expect(firsts()).toEqual([0, 1, 2, 3, 4]);
     rig.complete(1, rig.run(4));
-    expect(rig.pass(60_000).filter(({ type }) => type !== "send")).toEqual([]);
+    expect(rig.pass(30_000).filter(({ type }) => type !== "send")).toEqual([]);
     expect(firsts()).toEqual([0, 1, 2, 3, 4]);
     rig.do({ type: "taken", run: rig.run(0) });
     expect(firsts()).toEqual([0, 1, 2, 3, 4, 5]);

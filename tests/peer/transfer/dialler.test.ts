@@ -242,6 +242,7 @@ describe("Node", () => {
     await eventually(
       () => swarm.waitingFor(1).unreachable.length,
       (count) => count >= 8,
+      40_000,
     );
     await settle(canary);
     expect(canary.calls()).toBe(1);
@@ -252,6 +253,6 @@ describe("Node", () => {
     // Negative control: what the same tracker says when it is known to stand on this machine.
     await using near = startNode({}, { lookup });
     leech(near, makeTorrent(), { trackers: [url] });
-    await eventually(canary.calls, (count) => count >= 8);
+    await eventually(canary.calls, (count) => count >= 8, 40_000);
   });
 });

@@ -1,5 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import { type Block, Outbox, type Outgoing } from "../../../peer/transfer/outbox.ts";
+import { MemoryBudget } from "../../../peer/transfer/memory-budget.ts";
+import {
+  type Block,
+  Outbox,
+  type Outgoing,
+  type UnreadBudget,
+} from "../../../peer/transfer/outbox.ts";
 import { FrameDecoder } from "../../../protocol/frame.ts";
 import type { ControlMessage } from "../../../protocol/messages.ts";
 import { turn } from "../../support/fake-clock.ts";
@@ -8,8 +14,9 @@ import { geometryOf, runOf } from "../../support/swarm-fixtures.ts";
 const geometry = geometryOf(40, 1000);
 const BLOCK_BYTES = 400;
 
-function createOutbox(): Outbox {
+function createOutbox(unread?: UnreadBudget): Outbox {
   return new Outbox({
+    ...(unread === undefined ? {} : { unread }),
     blockBytes: () => BLOCK_BYTES,
     runBytes: (run) => geometry.runRange(run).length,
   });
@@ -113,8 +120,25 @@ describe("Outbox", () => {
     const outbox = createOutbox();
     let sent = 0;
     while (outbox.send({ type: "bye", reason: "x".repeat(200) })) sent++;
-    expect(sent * 200).toBeGreaterThan(3 * 2 ** 20);
+    expect(sent * 200).toBeGreaterThan(0.9 * 2 ** 20);
     expect(sent * 200).toBeLessThan(4 * 2 ** 20);
+  });
+
+  test("SRV-7: send refuses sooner when many leave much unread together, but never a remote that reads", () => {
+    const memory = new MemoryBudget(64 * 2 ** 20);
+    const outboxes = Array.from({ length: 64 }, () => createOutbox(memory));
+    const bye = { type: "bye", reason: "x".repeat(200) } as const;
+    let sent = 0;
+    for (const outbox of outboxes) while (outbox.send(bye)) sent++;
+    expect(sent * 200).toBeGreaterThan(15 * 2 ** 20);
+    expect(sent * 200).toBeLessThan(19 * 2 ** 20);
+    const honest = createOutbox(memory);
+    for (let message = 0; message < 100; message++) expect(honest.send(bye)).toBe(true);
+    // Those who are gone leave nothing behind.
+    for (const outbox of outboxes) outbox.discard();
+    let more = 0;
+    while (honest.send(bye)) more++;
+    expect(more * 200).toBeGreaterThan(0.9 * 2 ** 20);
   });
 
   test("Outbox cuts runs of any length into blocks that are whole together", async () => {

@@ -1,0 +1,228 @@
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { join } from "node:path";
+import type { Node } from "../../peer/transfer/node.ts";
+import type { PartRun } from "../../protocol/geometry.ts";
+import type { Torrent } from "../../protocol/torrent.ts";
+import { ProcessMeter } from "../bench/process-meter.ts";
+import { eventually } from "../support/eventually.ts";
+import { createFastClock } from "../support/fast-clock.ts";
+import { makeTorrent, randomBytes } from "../support/fixtures.ts";
+import { seed, startNode } from "../support/nodes.ts";
+import { RawClient } from "../support/raw-client.ts";
+import { runOf } from "../support/swarm-fixtures.ts";
+import { MIB, World } from "../support/world.ts";
+
+// Time enough for a machine that has other things to do.
+setDefaultTimeout(180_000);
+
+/** With this set, minutes of patience are waited for in real processes too. */
+const IS_LONG = process.env.ROBUSTNESS_LONG === "1";
+const PLAIN = ["--transport", "plain"] as const;
+const FACTOR = 20;
+const CONTENT = randomBytes(31, 16 * MIB);
+const TORRENT = makeTorrent({ content: CONTENT, partBytes: MIB / 4 });
+
+/** Every part as often as it takes, as requests of 1 MiB. */
+function requestsOf(torrent: Torrent, count: number): PartRun[] {
+  const { geometry } = torrent;
+  return Array.from({ length: count }, (_, at) => runOf(geometry, at % geometry.partCount));
+}
+
+/** A node of this process that serves, for which time passes quickly. */
+async function serveFast(): Promise<Node> {
+  const node = startNode({ peersMax: 200 }, { clock: createFastClock(FACTOR) });
+  await seed(node, TORRENT, CONTENT);
+  return node;
+}
+
+/** Says now and then that it lives. */
+async function keepSpeaking(client: RawClient, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await client.say({ type: "ping", id: 1 }).catch(() => undefined);
+    await Bun.sleep(200);
+  }
+}
+
+/** Connects, and notes when the peer ends it.
+ * @returns how many clock seconds of the node have passed by then */
+async function watch(node: Node, seedOfId: number, act: (client: RawClient) => void) {
+  const client = await RawClient.connect({ host: "127.0.0.1", port: node.port }, TORRENT, seedOfId);
+  const startMs = performance.now();
+  const watched = { client, endedSeconds: Number.POSITIVE_INFINITY };
+  void client.closed.then(() => {
+    watched.endedSeconds = ((performance.now() - startMs) * FACTOR) / 1000;
+  });
+  act(client);
+  return watched;
+}
+
+describe("peer that serves, and the greedy", () => {
+  test("SRV-7: Node ends who asks and does not read, after a minute", async () => {
+    await using node = await serveFast();
+    const isOver = new AbortController();
+    const greedy = await Promise.all(
+      Array.from({ length: 20 }, (_, at) =>
+        watch(node, 300 + at, (client) => {
+          void client.request(...requestsOf(TORRENT, 64)).catch(() => undefined);
+          void keepSpeaking(client, isOver.signal);
+        }),
+      ),
+    );
+    // Negative control: one that asks for as much, reads, and lives.
+    const honest = await watch(node, 299, (client) => {
+      void client.read(() => undefined);
+      void keepSpeaking(client, isOver.signal);
+    });
+    void honest.client.request(...requestsOf(TORRENT, 64));
+    await eventually(
+      () => greedy.filter(({ endedSeconds }) => endedSeconds > 1e6).length,
+      (left) => left === 0,
+    );
+    for (const { endedSeconds } of greedy) {
+      expect(endedSeconds).toBeGreaterThan(50);
+      expect(endedSeconds).toBeLessThan(90);
+    }
+    expect(honest.endedSeconds).toBe(Number.POSITIVE_INFINITY);
+    isOver.abort();
+    honest.client[Symbol.dispose]();
+  });
+
+  test("SRV-7: peer serve holds 200 MiB at most for 100 peers that ask for gigabytes and read nothing", async () => {
+    await using world = await World.create();
+    const args = [...PLAIN, "--max-peers", "200"];
+    const { seeder: uploader, torrentPath } = await world.seed({ bytes: 64 * MIB });
+    await uploader.kill("SIGINT");
+    // Another process: what hashing the file took does not count.
+    const { peer: seeder, port } = await world.serve("seeder", args);
+    const torrent = await world.readTorrent(torrentPath);
+    const address = { host: "127.0.0.1", port };
+    using stack = new DisposableStack();
+    const meter = new ProcessMeter(seeder.pid);
+    let ended = 0;
+    for (let from = 0; from < 100; from += 25) {
+      const clients = await Promise.all(
+        Array.from({ length: 25 }, (_, at) => RawClient.connect(address, torrent, 600 + from + at)),
+      );
+      for (const client of clients) {
+        stack.use(client);
+        void client.closed.then(() => ended++);
+        await client.request(...requestsOf(torrent, 250));
+      }
+    }
+    for (let second = 0; second < 5; second++) {
+      await Bun.sleep(1000);
+      meter.sample();
+    }
+    expect(meter.usage.peakMib).toBeLessThan(200);
+    expect(ended).toBe(0);
+    if (IS_LONG)
+      await eventually(
+        () => ended,
+        (count) => count === 100,
+        90_000,
+      );
+    // One request more than is allowed ends the connection at once, instead of being kept.
+    using flooding = await RawClient.connect(address, torrent, 999);
+    void flooding.request(...requestsOf(torrent, 256), ...requestsOf(torrent, 744)).catch(() => 0);
+    const data = await flooding.readAll().catch(() => new Uint8Array(0));
+    expect(data.length).toBeLessThan(300 * MIB);
+    await flooding.closed;
+  });
+
+  test("SRV-8: peer upload gives an honest peer its share beside one with 10,000 requests a second", async () => {
+    await using world = await World.create();
+    const args = [...PLAIN, "--part-size", "4K"];
+    const { seeder, torrentPath } = await world.seed({ bytes: 16 * MIB, args });
+    const torrent = await world.readTorrent(torrentPath);
+    const port = await seeder.port();
+    using honest = await RawClient.connect({ host: "127.0.0.1", port }, torrent, 71);
+    const reader = new HonestReader(honest, torrent);
+    // Other things happen on this machine, too: three looks at it.
+    const shares: number[] = [];
+    for (let look = 0; look < 3 && Math.max(0, ...shares) < 0.4; look++) {
+      const soloRate = await reader.measure(1500);
+      await using flood = await startFlood(port, torrentPath);
+      const besideRate = await reader.measure(2500);
+      shares.push(besideRate / soloRate);
+      // The attack took place: it asked some thousand times a second.
+      expect(flood.perSecond()).toBeGreaterThan(2000);
+    }
+    expect(Math.max(...shares)).toBeGreaterThanOrEqual(0.4);
+  });
+
+  test("SRV-10: Node ends who has vanished within a minute, whether or not he was asked for something", async () => {
+    await using node = await serveFast();
+    const vanished = await watch(node, 501, () => undefined);
+    const isOver = new AbortController();
+    const living = await watch(node, 502, (client) => {
+      void client.read(() => undefined);
+      void keepSpeaking(client, isOver.signal);
+    });
+    await eventually(
+      () => vanished.endedSeconds,
+      (seconds) => seconds < 1e6,
+    );
+    expect(vanished.endedSeconds).toBeLessThan(62);
+    // Negative control: who goes on speaking stays.
+    expect(living.endedSeconds).toBe(Number.POSITIVE_INFINITY);
+    isOver.abort();
+    living.client[Symbol.dispose]();
+    vanished.client[Symbol.dispose]();
+  });
+});
+
+/** Starts the flood, in a process of its own, and waits until it rises. */
+async function startFlood(port: number, torrentPath: string) {
+  const script = join(import.meta.dir, "../support/flooder.ts");
+  const flooder = Bun.spawn([process.execPath, script, String(port), torrentPath], {
+    stdout: "pipe",
+    stderr: "inherit",
+  });
+  let said = "";
+  const reading = (async () => {
+    for await (const chunk of flooder.stdout) said += new TextDecoder().decode(chunk);
+  })();
+  const perSecond = () => {
+    const [, count = "0", ms = "1"] = /asked (\d+) in ([\d.]+)\n$/.exec(said) ?? [];
+    return (Number(count) * 1000) / Number(ms);
+  };
+  await eventually(perSecond, (rate) => rate > 0);
+  return {
+    perSecond,
+    [Symbol.asyncDispose]: async () => {
+      flooder.kill("SIGKILL");
+      await flooder.exited;
+      await reading;
+    },
+  };
+}
+
+/** An honest peer that always has eight requests of 1 MiB open, and reads. */
+class HonestReader {
+  #bytes = 0;
+
+  constructor(client: RawClient, { geometry }: Torrent) {
+    const runs = Array.from({ length: 16 }, (_, at) =>
+      runOf(geometry, at * 256, Math.min(256, geometry.partCount - at * 256)),
+    );
+    let asked = 0;
+    const askMore = () => {
+      while (asked < this.#bytes / MIB + 8) {
+        const run = runs[asked++ % runs.length];
+        if (run !== undefined) void client.request(run).catch(() => undefined);
+      }
+    };
+    void client.read((count) => {
+      this.#bytes += count;
+      askMore();
+    });
+    askMore();
+  }
+
+  /** @returns bytes a second */
+  async measure(ms: number): Promise<number> {
+    const [fromBytes, fromMs] = [this.#bytes, performance.now()];
+    await Bun.sleep(ms);
+    return ((this.#bytes - fromBytes) * 1000) / (performance.now() - fromMs);
+  }
+}

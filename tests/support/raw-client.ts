@@ -1,0 +1,58 @@
+import { dial } from "../../peer/net/dial.ts";
+import type { SocketStreams } from "../../peer/net/socket.ts";
+import type { Address } from "../../protocol/address.ts";
+import { encodeMessage } from "../../protocol/frame.ts";
+import type { PartRun } from "../../protocol/geometry.ts";
+import type { ControlMessage } from "../../protocol/messages.ts";
+import type { Torrent } from "../../protocol/torrent.ts";
+import { greetAsDialler } from "./greeting.ts";
+import { readAll } from "./sockets.ts";
+
+/** One that holds the torrent, greets as one should, in mode plain, and then does only what the test has it do: it reads
+ * nothing unless it is told to. */
+export class RawClient implements Disposable {
+  readonly #socket: SocketStreams;
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+
+  private constructor(socket: SocketStreams) {
+    this.#socket = socket;
+    this.#writer = socket.writable.getWriter();
+  }
+
+  /** @param seed of its peer id: no two clients of one peer may have the same */
+  static async connect(address: Address, torrent: Torrent, seed: number): Promise<RawClient> {
+    const socket = await dial(address, AbortSignal.timeout(10_000));
+    const signal = AbortSignal.timeout(10_000);
+    const greeted = await greetAsDialler(socket, { torrent, seed, listenPort: 0, signal });
+    const client = new RawClient(greeted.socket);
+    await client.say({ type: "bitmap", parts: "none", bits: new Uint8Array(0) });
+    return client;
+  }
+
+  /** Settles when the peer ended the connection, or we did. */
+  get closed(): Promise<void> {
+    return this.#socket.closed;
+  }
+
+  say(...messages: readonly ControlMessage[]): Promise<void> {
+    return this.#writer.write(Buffer.concat(messages.map(encodeMessage)));
+  }
+
+  request(...runs: readonly PartRun[]): Promise<void> {
+    return this.say(...runs.map((run) => ({ type: "request" as const, ...run })));
+  }
+
+  /** Reads to the end of the connection. */
+  async readAll(): Promise<Uint8Array> {
+    return await readAll(this.#socket.readable);
+  }
+
+  /** @param onBytes is told how many came, each time */
+  async read(onBytes: (bytes: number) => void): Promise<void> {
+    for await (const chunk of this.#socket.readable) onBytes(chunk.length);
+  }
+
+  [Symbol.dispose](): void {
+    this.#socket.terminate();
+  }
+}
