@@ -1,12 +1,17 @@
 import type { Clock } from "../clock.ts";
 
-/** A token bucket in bytes, shared by all connections of a process: first come, first served. */
+/** A token bucket in bytes, shared by all connections of a process: they are served in turn, each for one piece, so that all
+ * that always want more get as much. A timer that fires late is made up for by the next. */
 export class RateLimit {
   /** What should pass at once at most, so that nobody waits long for his turn: a fraction of a second's worth. */
   readonly pieceBytes: number;
   readonly #clock: Clock;
   readonly #bytesPerSecond: number;
-  /** When the bucket will have paid for all that was taken, in monotonic ms. */
+  readonly #waiting: Turn[] = [];
+  #isServing = false;
+  /** Ends the sleep of who is next. */
+  #sleep = new AbortController();
+  /** When the bucket will have paid for all that passed, in monotonic ms. */
   #paidAtMs: number;
 
   /** @param bytesPerSecond at least 1 */
@@ -18,14 +23,57 @@ export class RateLimit {
   }
 
   /** Waits until the bytes may pass; callers are served in the order of their calls.
-   * @throws the signal's reason when it is aborted */
+   * @throws the signal's reason when it is aborted: then nothing was taken */
   async take(bytes: number, signal: AbortSignal): Promise<void> {
-    const now = this.#clock.monotonic();
-    this.#paidAtMs =
-      Math.max(this.#paidAtMs, now - BURST_MS) + (bytes * 1000) / this.#bytesPerSecond;
-    const waitMs = this.#paidAtMs - now;
-    if (waitMs > 0) await this.#clock.sleep(waitMs, { signal });
+    signal.throwIfAborted();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const turn: Turn = { bytes, pass: resolve };
+    const onAbort = () => {
+      this.#giveUp(turn);
+      reject(signal.reason);
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
+    this.#waiting.push(turn);
+    if (!this.#isServing) void this.#serve();
+    try {
+      await promise;
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
   }
+
+  #giveUp(turn: Turn): void {
+    const at = this.#waiting.indexOf(turn);
+    if (at >= 0) this.#waiting.splice(at, 1);
+    if (at === 0) this.#sleep.abort();
+  }
+
+  /** Lets one after the other pass while anybody waits. */
+  async #serve(): Promise<void> {
+    this.#isServing = true;
+    for (let turn = this.#waiting[0]; turn !== undefined; turn = this.#waiting[0]) {
+      const nowMs = this.#clock.monotonic();
+      this.#paidAtMs = Math.max(this.#paidAtMs, nowMs - BURST_MS);
+      const dueMs = this.#paidAtMs + (turn.bytes * 1000) / this.#bytesPerSecond;
+      if (dueMs > nowMs) {
+        this.#sleep = new AbortController();
+        const { signal } = this.#sleep;
+        await this.#clock.sleep(dueMs - nowMs, { signal }).catch(() => undefined);
+        // Who gave up meanwhile took nothing.
+        if (signal.aborted) continue;
+      }
+      this.#waiting.shift();
+      this.#paidAtMs = dueMs;
+      turn.pass();
+    }
+    this.#isServing = false;
+  }
+}
+
+/** One caller's piece. */
+interface Turn {
+  readonly bytes: number;
+  pass(): void;
 }
 
 /** What an idle bucket saves up at most. */

@@ -1,4 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import type { SleepOptions } from "../../../peer/clock.ts";
 import { LimitRateStream, RateLimit } from "../../../peer/net/rate-limit.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { readAll } from "../../support/sockets.ts";
@@ -22,6 +24,45 @@ async function takeFor(clock: FakeClock, limit: RateLimit, ms: number): Promise<
   await running;
   return passed;
 }
+
+/** Its timers fire late, by a number of milliseconds that turns. */
+class LateClock extends FakeClock {
+  readonly #lateMs: number;
+  #sleeps = 0;
+
+  constructor(lateMs: number) {
+    super();
+    this.#lateMs = lateMs;
+  }
+
+  override sleep(ms: number, options?: SleepOptions): Promise<void> {
+    return super.sleep(ms + (this.#sleeps++ % 2 === 0 ? this.#lateMs : this.#lateMs / 3), options);
+  }
+}
+
+/** Several take pieces of one size, each the next when it got the last.
+ * @returns bytes that each got */
+async function takeTogether(
+  clock: FakeClock,
+  limit: Pick<RateLimit, "take">,
+  { takers, bytes, ms }: { readonly takers: number; readonly bytes: number; readonly ms: number },
+): Promise<readonly number[]> {
+  const stop = new AbortController();
+  const passed = new Array<number>(takers).fill(0);
+  const run = async (taker: number) => {
+    for (;;) {
+      await limit.take(bytes, stop.signal);
+      passed[taker] = (passed[taker] ?? 0) + bytes;
+    }
+  };
+  const running = passed.map((_, taker) => run(taker).catch(() => undefined));
+  await clock.advance(ms);
+  stop.abort();
+  await Promise.all(running);
+  return passed;
+}
+
+const SECONDS = 5;
 
 describe("RateLimit", () => {
   test("take lets through its rate within 5 %, whatever the rate", async () => {
@@ -53,6 +94,44 @@ describe("RateLimit", () => {
     await clock.advance(1000);
     expect(order).toEqual([...order.keys()]);
     expect(order).toHaveLength(20);
+  });
+
+  test("take is exact within 5 % at any rate, in pieces of any size, by any number, with timers that are late", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(64, 100, 1024, 20 * 1024, 100 * 1024, 200 * 1024),
+        fc.integer({ min: 1, max: 8 }),
+        fc.integer({ min: 1, max: 100 }),
+        fc.integer({ min: 0, max: 30 }),
+        async (kibPerSecond, takers, percent, lateMs) => {
+          const clock = new LateClock(lateMs);
+          const rate = kibPerSecond * 1024;
+          const limit = new RateLimit(clock, rate);
+          const bytes = Math.max(1, Math.floor((limit.pieceBytes * percent) / 100));
+          const passed = await takeTogether(clock, limit, { takers, bytes, ms: SECONDS * 1000 });
+          const total = passed.reduce((sum, own) => sum + own, 0);
+          // What an idle limit has saved up comes on top, once; who waits when time is over gets nothing any more.
+          const slack = rate * 0.05 + takers * bytes;
+          expect(total).toBeGreaterThan(rate * SECONDS * 0.95 - slack);
+          expect(total).toBeLessThan(rate * SECONDS * 1.01 + slack);
+          // Each in turn: nobody is ahead of another by more than a piece.
+          expect(Math.max(...passed) - Math.min(...passed)).toBeLessThanOrEqual(bytes);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  test("take's control: a limit that starts anew after each piece falls behind by every timer's delay", async () => {
+    const clock = new LateClock(15);
+    const rate = 1024 * 1024;
+    const naive = {
+      pieceBytes: rate / 20,
+      take: (bytes: number, signal: AbortSignal) => clock.sleep((bytes * 1000) / rate, { signal }),
+    };
+    const options = { takers: 1, bytes: naive.pieceBytes, ms: 5000 };
+    const [passed = 0] = await takeTogether(clock, naive, options);
+    expect(passed / (rate * 5)).toBeLessThan(0.9);
   });
 
   test("take ends with the signal's reason", async () => {
