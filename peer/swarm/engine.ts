@@ -232,6 +232,7 @@ export class Engine {
     yield* this.#answers.giveUp(nowMs);
     yield* this.#silence.review(nowMs);
     yield* this.#serving.review(nowMs);
+    if (this.#window !== undefined) yield* this.#members.closeEmpty(nowMs);
     yield* this.#asking.fillAll(nowMs);
     yield* this.#takeOver.review(nowMs);
     yield* this.#exchange.review(nowMs);

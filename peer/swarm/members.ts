@@ -134,6 +134,18 @@ export class Members {
     }
   }
 
+  /** Who has nothing for long gives its place to others, when there is none left: for a pipe, which has nothing for it
+   * either. Two pipes would keep each other from their sources. */
+  *closeEmpty(nowMs: number): Generator<SwarmEffect> {
+    if (this.peers.size < this.#self.peersMax) return;
+    for (const peer of this.peers.values()) {
+      // It was never asked for anything: since then it has been here.
+      const isEmpty = peer.bits.isEmpty && nowMs - peer.dataAtMs > EMPTY_MS_MAX;
+      if (!isEmpty || peer.isLeaving) continue;
+      yield { type: "close", connection: peer.connection, reason: "it has nothing" };
+    }
+  }
+
   /** @throws {ProtocolError} bad_message: the bits do not fit the torrent */
   *onBitmap(peer: ConnectedPeer, message: BitmapMessage): Generator<SwarmEffect> {
     peer.bits = parseBitmap(message, this.#geometry.partCount);
@@ -240,6 +252,7 @@ export class Members {
 }
 
 const TWICE = "connected twice";
+const EMPTY_MS_MAX = 20_000;
 /** With fewer peers that have something for us, more are looked for. */
 const SOURCES_WANTED = 5;
 /** With so many of all places taken, nobody more is dialled unless sources are missing. */

@@ -59,7 +59,10 @@ describe("Window", () => {
   });
 });
 
-function pipe(places: number, options: { parts?: number; have?: readonly number[] } = {}) {
+function pipe(
+  places: number,
+  options: { parts?: number; have?: readonly number[]; peersMax?: number } = {},
+) {
   return new EngineRig({ parts: 20, ...options, pipe: { places } });
 }
 
@@ -177,6 +180,20 @@ describe("Engine into a pipe", () => {
     for (let part = 1; part <= 5; part++) if (rig.isAsked(2, part)) rig.complete(2, rig.run(part));
     const effects = rig.pass(60_000);
     expect(closed(effects).map(([connection]) => connection)).toContain(1);
+  });
+
+  test("Engine into a pipe leaves those who have nothing for long when it has no place for others", () => {
+    const leavesEmpty = (peersMax: number, rig = pipe(8, { peersMax })) => {
+      rig.joinWith(1, []);
+      rig.joinWith(2, "all");
+      rig.joinWith(3, []);
+      rig.pass(15_000);
+      rig.hear(3, { type: "have", first: 1, count: 1 });
+      return closed(rig.pass(15_000)).map(([connection]) => connection);
+    };
+    expect(leavesEmpty(3)).toEqual([1]);
+    expect(leavesEmpty(4)).toEqual([]);
+    expect(leavesEmpty(3, new EngineRig({ parts: 20, peersMax: 3 }))).toEqual([]);
   });
 
   test("Engine asks for nothing outside what is wanted", () => {
