@@ -33,7 +33,8 @@ const TorrentEvent = event("torrent", torrent);
 /** An upload or a check reads the file. */
 const HashingEvent = event("hashing", { bytesDone: count, bytesTotal: count });
 
-/** Verified bytes; the rate is a moving average, the ETA is absent while it cannot be told. */
+/** Verified bytes; the rate is a moving average, the ETA is absent while it cannot be told. `readerBehind`: what comes next in
+ * a pipe is there, and its reader has not taken it. */
 const ProgressEvent = event("progress", {
   bytesDone: count,
   bytesTotal: count,
@@ -43,6 +44,7 @@ const ProgressEvent = event("progress", {
   partsTotal: count,
   peers: count,
   peersKnown: count,
+  readerBehind: Type.Optional(Type.Boolean()),
 });
 
 /** `reason` tells why one left or was banned. */
@@ -78,7 +80,7 @@ const UploadedEvent = event("uploaded", {
   next: Type.Optional(text),
 });
 
-/** A download is proven and stands complete at `file`; `alreadyThere` when it did so before. */
+/** A download is proven and stands complete at `file`, or went out whole when that is `-`; `alreadyThere` when it did so before. */
 const DownloadedEvent = event("downloaded", {
   ...torrent,
   file: text,

@@ -56,6 +56,11 @@ export class Geometry {
     this.spanCount = Math.ceil(this.partCount / this.partsPerSpan);
   }
 
+  /** Bytes in the longest run that is asked for at once: a span's. */
+  get runBytesMax(): number {
+    return Math.min(this.partsPerSpan * this.partBytes, this.fileBytes);
+  }
+
   /** @returns the part's number, or undefined when there is no such part (a fraction, negative, -0, too large, no number) */
   part(index: unknown): PartIndex | undefined {
     const exists = Number.isInteger(index) && !Object.is(index, -0);

@@ -64,18 +64,29 @@ export const VERBS: readonly VerbSpec[] = [
   },
   {
     name: "download",
-    operands: "<TORRENT> <FILE>",
+    operands: "<TORRENT> <FILE|->",
     summary: "fetch the file, verify it, resume what was begun",
     flags: [
       { flags: "--overwrite", help: "replace FILE when it differs" },
       { flags: "--serve", help: "go on serving when complete" },
+      {
+        flags: "--order <order>",
+        help: "rarest, sequential or auto (default: auto: sequential into a pipe, else rarest)",
+      },
+      { flags: "--offset <bytes>", help: "of a pipe: leave out so many before (default: 0)" },
+      { flags: "--length <bytes>", help: "of a pipe: end after so many (default: all)" },
       { flags: "--timeout <time>", help: "give up after 500ms, 30s, 5m or 2h (default: never)" },
       {
         flags: "--stall-timeout <time>",
         help: "give up after so long without progress (default: never)",
       },
     ],
-    more: "Work happens in FILE.part; the same command again goes on where it stopped.\nExample: peer download big.iso.torrent.json big.iso",
+    more: `Work happens in FILE.part; the same command again goes on where it stopped.
+FILE - writes the verified bytes in order to standard output while they come. It
+keeps nothing and serves nobody; all else, JSON lines too, goes to standard
+error. Only exit code 0 says that all came out.
+Examples: peer download big.iso.torrent.json big.iso
+          peer download big.tar.torrent.json - | tar x`,
     parse: (operands, flags) => ({ verb: "download", options: parseDownload(operands, flags) }),
   },
   {

@@ -97,6 +97,16 @@ const HINTS: Readonly<Record<Result, string>> = {
   "pipe-closed": "let the reader take everything",
 };
 
+const PIPE_GO_ON =
+  "only the bytes that came out are right; run it again with --offset, so many as the reader has got, to go on";
+
+/** In place of others, where nothing is kept. */
+export const PIPE_HINTS: Readonly<Partial<Record<Result, string>>> = {
+  incomplete: PIPE_GO_ON,
+  timeout: PIPE_GO_ON,
+  "no-space": "free some space, then run it again",
+};
+
 function hintOf(error: unknown, name: Result): string {
   const isForgotten =
     (error instanceof NotFoundError || error instanceof TrackerError) &&

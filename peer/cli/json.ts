@@ -1,6 +1,6 @@
 import type { OutputEvent, ProgressEvent } from "../events.ts";
 import { escapeUnprintable } from "../printable.ts";
-import type { Output } from "./output.ts";
+import type { LineOutput } from "./output.ts";
 import type { View } from "./view.ts";
 
 /** Progress is told at most this often, in milliseconds, and once more when all bytes are there. */
@@ -8,13 +8,13 @@ const PROGRESS_MS = 1000;
 /** What a slow reader has not taken yet, in characters, before progress is left out for it. */
 const PENDING_CHARS_MAX = 65_536;
 
-/** `--json`: one event a line on standard output. */
+/** `--json`: one event a line. */
 export class JsonView implements View {
-  readonly #output: Output;
+  readonly #output: LineOutput;
   #progressAtMs = Number.NEGATIVE_INFINITY;
   #bytesDone = -1;
 
-  constructor(output: Output) {
+  constructor(output: LineOutput) {
     this.#output = output;
   }
 

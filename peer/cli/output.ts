@@ -3,13 +3,22 @@ import { OutputClosedError } from "./exit-codes.ts";
 
 /** The part of a stream of the process that is used here. */
 export interface TextStream {
-  write(text: string, done: (error?: Error | null) => void): unknown;
+  write(text: string | Uint8Array, done: (error?: Error | null) => void): unknown;
   on(event: "error", listener: (error: Error) => void): unknown;
+}
+
+/** Where lines go. */
+export interface LineOutput {
+  /** Characters that the reader has not taken yet; lines that can be done without are left out when they are many. */
+  readonly pendingChars: number;
+  /** Writes one line.
+   * @param line without its line end */
+  line(line: string): void;
 }
 
 /** Standard output. Writes keep their order and are only sure after `flush`, which must be awaited before the process
  * exits: an exit right after a write would cut what a pipe has not taken yet. */
-export class Output {
+export class Output implements LineOutput {
   readonly #stream: TextStream;
   readonly #onFailure: (error: Error) => void;
   #pendingChars = 0;
@@ -24,13 +33,10 @@ export class Output {
     stream.on("error", (error) => this.#fail(error));
   }
 
-  /** Characters that the reader has not taken yet; lines that can be done without are left out when they are many. */
   get pendingChars(): number {
     return this.#pendingChars;
   }
 
-  /** Writes one line.
-   * @param line without its line end */
   line(line: string): void {
     if (this.#failure !== undefined) return;
     const text = `${line}\n`;
@@ -66,7 +72,8 @@ export class Output {
   }
 }
 
-function toOutputError(cause: Error): Error {
+/** @returns what a failed write to standard output means */
+export function toOutputError(cause: Error): Error {
   const code = "code" in cause ? cause.code : undefined;
   const what = "Cannot write to standard output";
   if (code === "EPIPE" || code === "ERR_STREAM_DESTROYED") {

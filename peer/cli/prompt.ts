@@ -107,6 +107,8 @@ const UPLOAD_DEFAULTS = {
 const DOWNLOAD_DEFAULTS = {
   overwrite: false,
   serve: true,
+  to: "file",
+  order: "rarest",
   timeoutMs: undefined,
   stallTimeoutMs: undefined,
 } as const;

@@ -24,6 +24,7 @@ const NO_TOTALS: Totals = {
 export class Report {
   readonly #clock: Pick<Clock, "monotonic" | "sleep">;
   readonly #views: readonly View[];
+  readonly #hints: Readonly<Partial<Record<Result, string>>>;
   readonly #startedMs: number;
   readonly #stall = new StallWatch();
   #rate = new MovingRate();
@@ -33,9 +34,15 @@ export class Report {
   #ticking: AbortController | undefined;
   #isFinished = false;
 
-  constructor(clock: Pick<Clock, "monotonic" | "sleep">, views: readonly View[]) {
+  /** @param hints in place of those that exit-codes.ts knows */
+  constructor(
+    clock: Pick<Clock, "monotonic" | "sleep">,
+    views: readonly View[],
+    hints: Readonly<Partial<Record<Result, string>>> = {},
+  ) {
     this.#clock = clock;
     this.#views = views;
+    this.#hints = hints;
     this.#startedMs = clock.monotonic();
   }
 
@@ -77,7 +84,8 @@ export class Report {
   fail(error: unknown): Exit {
     const exit = toExit(error);
     this.#endTransfer();
-    const { exitCode, name, message, hint } = exit;
+    const { exitCode, name, message } = exit;
+    const hint = this.#hints[name] ?? exit.hint;
     if (isFailure(exit)) this.#show({ type: "error", code: exitCode, name, message, hint });
     return exit;
   }
@@ -99,6 +107,7 @@ export class Report {
     this.#progress = event;
     this.#rate.add(nowMs, event.bytesDone);
     this.#stall.progress(nowMs, event.bytesDone, event.bytesTotal);
+    if (event.readerBehind) this.#stall.hold(nowMs);
     if (this.#stall.stalledMs(nowMs) === 0) this.#waiting = undefined;
     this.#showProgress();
     if (this.#ticking === undefined && !this.#isFinished) {

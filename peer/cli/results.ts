@@ -1,6 +1,6 @@
 import type { OutputEvent } from "../events.ts";
 import { printable } from "../printable.ts";
-import type { Output } from "./output.ts";
+import type { LineOutput } from "./output.ts";
 import { formatBytes, percentDone } from "./quantity.ts";
 import type { View } from "./view.ts";
 
@@ -10,11 +10,11 @@ type EventOf<Name extends OutputEvent["type"]> = Extract<OutputEvent, { type: Na
 const RUNS_SHOWN_MAX = 20;
 const NAMELESS = "(no name)";
 
-/** What a verb found or made, as text on standard output. */
+/** What a verb found or made, as text. */
 export class ResultsView implements View {
-  readonly #output: Output;
+  readonly #output: LineOutput;
 
-  constructor(output: Output) {
+  constructor(output: LineOutput) {
     this.#output = output;
   }
 

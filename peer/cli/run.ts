@@ -2,10 +2,12 @@ import type { Clock, Random } from "../clock.ts";
 import type { Variables } from "../config/given.ts";
 import type { FlagValues } from "../config/settings.ts";
 import { loadConfig, type PeerConfig } from "../config.ts";
+import { UsageError } from "../errors.ts";
 import { createLog, type Log } from "../log.ts";
 import { printable } from "../printable.ts";
 import type { Result } from "../result.ts";
 import type { Disk } from "../storage/disk.ts";
+import { createByteOutput } from "./byte-output.ts";
 import { parseCommandLine } from "./command-line.ts";
 import { createReport } from "./create-report.ts";
 import { EXIT_CODES, Interruption, toExit, toResult } from "./exit-codes.ts";
@@ -27,7 +29,7 @@ export interface Edge {
   readonly variables: Variables;
   readonly workingDirectory: string;
   readonly homeDirectory: string;
-  readonly stdout: TextStream;
+  readonly stdout: TextStream & Pick<ScreenStream, "isTTY">;
   readonly stderr: ScreenStream;
   readonly stdin: () => AsyncIterable<Uint8Array>;
   readonly clock: Clock;
@@ -91,12 +93,16 @@ async function runCommand(run: Run, verbs: TransferVerbs): Promise<number> {
   try {
     prepared = prepare(run);
   } catch (error) {
-    const report = createReport(run.edge.clock, run, guessConfig(run.edge));
+    const isPiped = run.edge.argv.includes("-");
+    const config = { ...guessConfig(run.edge), isPiped };
+    const report = createReport(run.edge.clock, run, config);
     report.start("unknown", VERSION);
     return report.finish(fail(run, report, error));
   }
-  const report = createReport(run.edge.clock, run, prepared.config);
-  report.start(prepared.command.verb, VERSION);
+  const { command } = prepared;
+  const isPiped = command.verb === "download" && command.options.to === "pipe";
+  const report = createReport(run.edge.clock, run, { ...prepared.config, isPiped });
+  report.start(command.verb, VERSION);
   return report.finish(await act(run, prepared, report, verbs));
 }
 
@@ -141,7 +147,9 @@ async function act(
   try {
     logFile = openLogFile(run, config);
     const log = createLogFor(run, config, logFile);
-    const context = { config, clock, random, disk, log, report, signal: run.signal, stdin };
+    const { signal } = run;
+    const openByteOutput = () => openPipe(run);
+    const context = { config, clock, random, disk, log, report, signal, stdin, openByteOutput };
     return toResult(await dispatch(context, command, verbs));
   } catch (error) {
     // Whatever broke while stopping, the stop is why.
@@ -149,6 +157,15 @@ async function act(
   } finally {
     logFile?.[Symbol.dispose]();
   }
+}
+
+function openPipe({ edge, signal }: Run): ReturnType<Context["openByteOutput"]> {
+  if (edge.stdout.isTTY !== true) return createByteOutput(edge.stdout, signal);
+  const wished = "expected a pipe or a file, such as `| cat` to see it all the same";
+  throw new UsageError(
+    "bad_argument",
+    `Cannot use FILE: it is "-", and standard output is a terminal, ${wished}`,
+  );
 }
 
 function openLogFile({ screen }: Run, { logFile }: PeerConfig): LogFile | undefined {

@@ -20,6 +20,12 @@ export class StallWatch {
     this.#saidAtMs = Number.NEGATIVE_INFINITY;
   }
 
+  /** Nothing is to be said of the time until now: somebody else is waited for. */
+  hold(nowMs: number): void {
+    this.#movedAtMs = nowMs;
+    this.#saidAtMs = Number.NEGATIVE_INFINITY;
+  }
+
   /** Forgets the transfer: nothing is due until another makes progress. */
   end(): void {
     this.#movedAtMs = undefined;

@@ -3,7 +3,13 @@ import { isPartAlgorithm, type PartAlgorithm } from "../../protocol/part-algorit
 import { parseByteSize } from "../config/byte-size.ts";
 import { parseDurationMs } from "../config/duration.ts";
 import { UsageError } from "../errors.ts";
-import type { DownloadOptions, RemoveOptions, UploadOptions } from "./verbs.ts";
+import type {
+  DownloadOptions,
+  FileOptions,
+  PipeOptions,
+  RemoveOptions,
+  UploadOptions,
+} from "./verbs.ts";
 
 /** The flags of single verbs, from the texts that were typed to values that fit. */
 
@@ -20,6 +26,9 @@ export interface UploadFlags {
 export interface DownloadFlags {
   readonly overwrite?: boolean;
   readonly serve?: boolean;
+  readonly order?: string;
+  readonly offset?: string;
+  readonly length?: string;
   readonly timeout?: string;
   readonly stallTimeout?: string;
 }
@@ -46,15 +55,45 @@ export function parseDownload(
   [torrent = "", file = ""]: readonly string[],
   flags: DownloadFlags,
 ): DownloadOptions {
-  refusePipe("FILE", file);
-  return {
+  const shared = {
     torrentPath: parsePath("TORRENT", torrent),
-    target: parsePath("FILE", file),
-    overwrite: flags.overwrite ?? false,
-    serve: flags.serve ?? false,
     timeoutMs: parseDuration("--timeout", flags.timeout),
     stallTimeoutMs: parseDuration("--stall-timeout", flags.stallTimeout),
   };
+  const order = parseOrder(flags.order);
+  if (file === PIPE) return { ...shared, ...parsePipe(order, flags) };
+  refuseFlags("a file is fetched whole; they are for FILE -", {
+    "--offset": flags.offset,
+    "--length": flags.length,
+  });
+  return {
+    ...shared,
+    to: "file",
+    target: parsePath("FILE", file),
+    overwrite: flags.overwrite ?? false,
+    serve: flags.serve ?? false,
+    order: order === "auto" ? "rarest" : order,
+  };
+}
+
+function parsePipe(order: Order, flags: DownloadFlags): Omit<PipeOptions, keyof SharedOptions> {
+  refuseFlags('FILE is "-", and nothing stays of what goes through a pipe', {
+    "--serve": flags.serve,
+    "--overwrite": flags.overwrite,
+  });
+  if (order === "rarest") throw badFlag("--order", order, "sequential or auto: a pipe is in order");
+  return {
+    to: "pipe",
+    offset: parseBytes("--offset", flags.offset) ?? 0,
+    length: parseBytes("--length", flags.length),
+  };
+}
+
+/** @param given the flags that do not fit, undefined when they were not typed */
+function refuseFlags(why: string, given: Readonly<Record<string, unknown>>): void {
+  for (const [flag, value] of Object.entries(given)) {
+    if (value !== undefined) throw new UsageError("bad_flag", `Cannot use ${flag}: ${why}`);
+  }
 }
 
 /** @throws {UsageError} bad_argument */
@@ -75,11 +114,31 @@ export function parsePath(argument: string, text: string): string {
 }
 
 function refusePipe(argument: string, text: string): void {
-  if (text !== "-") return;
+  if (text !== PIPE) return;
   throw new UsageError(
     "bad_argument",
-    `Cannot use ${argument}: it is "-", and pipes are not in this version, expected a file`,
+    `Cannot use ${argument}: it is "-", and uploads from pipes are not in this version, expected a file`,
   );
+}
+
+/** What stands for standard input or output. */
+const PIPE = "-";
+
+type SharedOptions = Pick<DownloadOptions, "torrentPath" | "timeoutMs" | "stallTimeoutMs">;
+
+type Order = "auto" | FileOptions["order"];
+
+function parseOrder(text: string | undefined): Order {
+  if (text === undefined || text === "auto") return "auto";
+  if (text === "rarest" || text === "sequential") return text;
+  throw badFlag("--order", text, "rarest, sequential or auto");
+}
+
+function parseBytes(flag: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const bytes = parseByteSize(text);
+  if (bytes === undefined) throw badFlag(flag, text, "bytes, such as 0, 1000 or 64K");
+  return bytes;
 }
 
 function parsePartSize(text: string | undefined): "auto" | number {

@@ -3,6 +3,8 @@ import type { Clock, Random } from "../clock.ts";
 import type { PeerConfig } from "../config.ts";
 import type { Log } from "../log.ts";
 import type { Disk } from "../storage/disk.ts";
+import type { DownloadRequest } from "../transfer/download.ts";
+import type { OrderedBytes } from "../transfer/ordered-runs.ts";
 import type { Report } from "./report.ts";
 
 /** What every verb is handed. */
@@ -17,6 +19,9 @@ export interface Context {
   readonly signal: AbortSignal;
   /** Standard input, opened when first asked for. */
   readonly stdin: () => AsyncIterable<Uint8Array>;
+  /** Opens standard output for data.
+   * @throws {UsageError} bad_argument: it is a terminal */
+  readonly openByteOutput: () => WritableStream<OrderedBytes>;
 }
 
 /** `upload FILE [TORRENT]` */
@@ -35,19 +40,35 @@ export interface UploadOptions {
   readonly copy: boolean;
 }
 
-/** `download TORRENT FILE` */
-export interface DownloadOptions {
+interface FetchOptions {
   readonly torrentPath: string;
-  readonly target: string;
-  /** A different file at the target is replaced. */
-  readonly overwrite: boolean;
-  /** Go on serving when complete. */
-  readonly serve: boolean;
   /** Milliseconds for the whole download; absent: no limit. */
   readonly timeoutMs: number | undefined;
   /** Milliseconds without progress; absent: it waits for ever. */
   readonly stallTimeoutMs: number | undefined;
 }
+
+/** `download TORRENT FILE` */
+export interface FileOptions extends FetchOptions {
+  readonly to: "file";
+  readonly target: string;
+  /** A different file at the target is replaced. */
+  readonly overwrite: boolean;
+  /** Go on serving when complete. */
+  readonly serve: boolean;
+  readonly order: DownloadRequest["order"];
+}
+
+/** `download TORRENT -` */
+export interface PipeOptions extends FetchOptions {
+  readonly to: "pipe";
+  /** Bytes of the file that are left out before. */
+  readonly offset: number;
+  /** Bytes that are wanted; absent: all that follow. */
+  readonly length: number | undefined;
+}
+
+export type DownloadOptions = FileOptions | PipeOptions;
 
 /** `inspect TORRENT` */
 export interface InspectOptions {

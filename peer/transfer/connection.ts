@@ -10,7 +10,7 @@ import type { ConnectionId } from "../swarm/messages.ts";
 import type { Greeted } from "./greet.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
 import type { Outbox } from "./outbox.ts";
-import { HeldBuffers, type PartBuffers } from "./part-buffers.ts";
+import { type BufferSource, HeldBuffers } from "./part-buffers.ts";
 import { FrameStream, type HeldRun, type ReceivePort, RunStream, VerifyStream } from "./receive.ts";
 import { ReadBlockStream, type SendPort } from "./send.ts";
 import { SlowReader } from "./slow-reader.ts";
@@ -26,7 +26,7 @@ export interface ConnectionParts {
   /** How much it may read ahead to send. */
   readonly memory: MemoryBudget;
   /** What arriving runs are put together in. */
-  readonly buffers: PartBuffers;
+  readonly buffers: BufferSource;
   /** Who hashes them. */
   readonly verifier: PartVerifier;
   /** Where verified runs go. */

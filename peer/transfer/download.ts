@@ -1,14 +1,14 @@
 import type { Torrent } from "../../protocol/torrent.ts";
 import { IntegrityError } from "../errors.ts";
-import type { Totals } from "../events.ts";
+import type { Totals, TransferProgress } from "../events.ts";
 import { openDownload } from "../storage/open-download.ts";
 import type { VerifiedFile } from "../storage/seed-file.ts";
-import type { SparseFile } from "../storage/sparse-file.ts";
 import { existsError, inspectTarget, resolveTarget } from "../storage/target.ts";
+import type { PartOrder } from "../swarm/engine-options.ts";
 import type { LocalPeer } from "./local-peer.ts";
-import { Patience, type PatienceOptions } from "./patience.ts";
+import type { PatienceOptions } from "./patience.ts";
 import type { Swarm } from "./swarm.ts";
-import { explainWaiting } from "./waiting.ts";
+import { toTotals, watch } from "./watch.ts";
 
 export interface DownloadRequest extends PatienceOptions {
   readonly torrent: Torrent;
@@ -17,6 +17,8 @@ export interface DownloadRequest extends PatienceOptions {
   readonly overwrite: boolean;
   /** Go on serving the file when it is complete. */
   readonly keepServing: boolean;
+  /** What is asked for first. */
+  readonly order: PartOrder;
   readonly signal: AbortSignal;
 }
 
@@ -84,7 +86,7 @@ async function fetchAll(
   request: DownloadRequest,
   listeners: DownloadListeners,
 ): Promise<void> {
-  const { torrent, signal } = request;
+  const { torrent, order, signal } = request;
   const { journalDir } = peer.library;
   await using store = await openDownload({ ...peer.dependencies, ...request, journalDir });
   const swarm = peer.node.join({
@@ -92,13 +94,15 @@ async function fetchAll(
     have: store.recovered.copy(),
     source: store,
     store,
+    order,
     trackers: peer.trackersOf(torrent),
     emit: peer.dependencies.emit,
   });
   let isKept = false;
   try {
     swarm.start(peer.namedPeers);
-    await watch(peer, swarm, request);
+    const finished = swarm.whenComplete;
+    await watch(peer, request, { swarm, finished, progress: () => progressOf(swarm) });
     signal.throwIfAborted();
     await store.publish({ signal });
     listeners.onComplete(store.path, false);
@@ -107,36 +111,15 @@ async function fetchAll(
     if (request.keepServing) await peer.shares.add(torrent, store.path, verified, swarm);
     isKept = request.keepServing;
   } finally {
-    listeners.onTotals(toTotals(swarm, store));
+    listeners.onTotals(toTotals(swarm, torrent.geometry.bytesIn(store.recovered)));
     if (!isKept) await peer.node.leave(swarm, "done");
   }
 }
 
-/** Waits for the last part, telling how it goes. */
-async function watch(peer: LocalPeer, swarm: Swarm, request: DownloadRequest): Promise<void> {
-  const { clock, emit } = peer.dependencies;
-  const patience = new Patience(request, clock.monotonic());
-  const done = new AbortController();
-  const finished = swarm.whenComplete.finally(() => done.abort());
-  finished.catch(() => undefined);
-  const either = AbortSignal.any([request.signal, done.signal]);
-  while (!either.aborted) {
-    report(peer, swarm);
-    const verdict = patience.judge(swarm.stats(), swarm.trackerStates(), clock.monotonic());
-    if (verdict !== undefined) throw verdict;
-    await clock.sleep(REPORT_MS, { signal: either }).catch(() => undefined);
-    if (!done.signal.aborted)
-      emit(explainWaiting(swarm.waitingFor(PARTS_EXPLAINED), swarm.trackerStates()));
-  }
-  request.signal.throwIfAborted();
-  await finished;
-  report(peer, swarm);
-}
-
-function report(peer: LocalPeer, swarm: Swarm): void {
+function progressOf(swarm: Swarm): TransferProgress {
   const { bytesDone, partsDone, peers, peersKnown } = swarm.stats();
   const { fileBytes, partCount } = swarm.torrent.geometry;
-  peer.dependencies.emit({
+  return {
     type: "progress",
     bytesDone,
     bytesTotal: fileBytes,
@@ -144,22 +127,7 @@ function report(peer: LocalPeer, swarm: Swarm): void {
     partsTotal: partCount,
     peers,
     peersKnown,
-  });
-}
-
-function toTotals(swarm: Swarm, store: SparseFile): Totals {
-  const { bytesPerPeer, badParts, duplicateBytes } = swarm.stats();
-  let bytes = 0;
-  for (const count of bytesPerPeer.values()) bytes += count;
-  return {
-    bytes,
-    bytesPerPeer: Object.fromEntries(bytesPerPeer),
-    badParts,
-    duplicateBytes,
-    resumedBytes: swarm.torrent.geometry.bytesIn(store.recovered),
   };
 }
 
-const REPORT_MS = 200;
-const PARTS_EXPLAINED = 3;
 const ATTEMPTS_MAX = 3;

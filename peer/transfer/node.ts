@@ -23,7 +23,8 @@ import { type GreetOptions, greet } from "./greet.ts";
 import { MemoryBudget } from "./memory-budget.ts";
 import type { Dialled, NodeContext } from "./node-context.ts";
 import { PartBuffers } from "./part-buffers.ts";
-import { Swarm, type SwarmOptions } from "./swarm.ts";
+import { Swarm } from "./swarm.ts";
+import type { SwarmOptions } from "./swarm-options.ts";
 
 /** What a node runs on. */
 export interface NodeDependencies {

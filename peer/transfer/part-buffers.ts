@@ -10,12 +10,24 @@ export interface PartBuffer {
   release(): void;
 }
 
+/** Who gives buffers. */
+export interface BufferSource {
+  /** @param bytes at least 1
+   * @returns undefined when there is no room now, or others wait for some */
+  tryTake(bytes: number): PartBuffer | undefined;
+
+  /** @param bytes at least 1
+   * @returns a buffer, as soon as those who came before have theirs and there is room
+   * @throws the signal's reason */
+  take(bytes: number, signal: AbortSignal): Promise<PartBuffer>;
+}
+
 /** Memory that runs are put together in while they arrive, the same again and again.
  *
  * It never grows, and it makes no garbage: whoever finds no room waits, which holds the remotes back. It is shared, so
  * that another thread can hash in it without a copy. The lowest free bytes are given first: the system has to back only
  * as much as was ever in use at once. */
-export class PartBuffers {
+export class PartBuffers implements BufferSource {
   readonly memory: SharedArrayBuffer;
   /** Ascending, never touching each other. */
   readonly #free: FreeRange[];
@@ -32,15 +44,10 @@ export class PartBuffers {
     return this.#free.reduce((used, { length }) => used - length, this.memory.byteLength);
   }
 
-  /** @param bytes at least 1
-   * @returns undefined when there is no room now, or others wait for some */
   tryTake(bytes: number): PartBuffer | undefined {
     return this.#waiting.length > 0 ? undefined : this.#take(bytes);
   }
 
-  /** @param bytes at least 1
-   * @returns a buffer, as soon as those who came before have theirs and there is room
-   * @throws the signal's reason */
   async take(bytes: number, signal: AbortSignal): Promise<PartBuffer> {
     assert(bytes <= this.memory.byteLength, "A buffer fits the memory");
     signal.throwIfAborted();
@@ -108,29 +115,70 @@ export class PartBuffers {
   }
 }
 
+/** Buffers that take the same memory each, whatever is asked: a place that is free fits whatever comes next. That holds
+ * while nobody else takes from the same memory. */
+export class EqualBuffers implements BufferSource {
+  /** How many there can be at once. */
+  readonly count: number;
+  readonly #buffers: PartBuffers;
+  readonly #bytes: number;
+
+  /** @param bytes the most that will be asked for */
+  constructor(buffers: PartBuffers, bytes: number) {
+    this.#buffers = buffers;
+    this.#bytes = bytes;
+    this.count = Math.floor(buffers.memory.byteLength / aligned(bytes));
+  }
+
+  tryTake(bytes: number): PartBuffer | undefined {
+    const buffer = this.#buffers.tryTake(this.#bytes);
+    return buffer === undefined ? undefined : beginningOf(buffer, bytes);
+  }
+
+  async take(bytes: number, signal: AbortSignal): Promise<PartBuffer> {
+    return beginningOf(await this.#buffers.take(this.#bytes, signal), bytes);
+  }
+}
+
+function beginningOf(buffer: PartBuffer, bytes: number): PartBuffer {
+  return {
+    bytes: buffer.bytes.subarray(0, bytes),
+    get isHeld() {
+      return buffer.isHeld;
+    },
+    release: () => buffer.release(),
+  };
+}
+
+/** A buffer of a connection. */
+export interface HeldBuffer extends PartBuffer {
+  /** From now on it is not given back with the connection's others, but by `release` alone. */
+  keep(): void;
+}
+
 /** The buffers of one connection: given back together when it is over, wherever in its pipeline a run was by then. */
 export class HeldBuffers implements Disposable {
-  readonly #buffers: PartBuffers;
-  readonly #held = new Set<PartBuffer>();
+  readonly #buffers: BufferSource;
+  readonly #held = new Set<HeldBuffer>();
   #isOver = false;
 
-  constructor(buffers: PartBuffers) {
+  constructor(buffers: BufferSource) {
     this.#buffers = buffers;
   }
 
-  /** @returns as PartBuffers.tryTake */
-  tryTake(bytes: number): PartBuffer | undefined {
+  /** @returns as BufferSource.tryTake */
+  tryTake(bytes: number): HeldBuffer | undefined {
     const buffer = this.#buffers.tryTake(bytes);
     return buffer === undefined ? undefined : this.#hold(buffer);
   }
 
-  /** @returns as PartBuffers.take */
-  async take(bytes: number, signal: AbortSignal): Promise<PartBuffer> {
+  /** @returns as BufferSource.take */
+  async take(bytes: number, signal: AbortSignal): Promise<HeldBuffer> {
     return this.#hold(await this.#buffers.take(bytes, signal));
   }
 
-  #hold(buffer: PartBuffer): PartBuffer {
-    const held: PartBuffer = {
+  #hold(buffer: PartBuffer): HeldBuffer {
+    const held: HeldBuffer = {
       bytes: buffer.bytes,
       get isHeld() {
         return buffer.isHeld;
@@ -138,6 +186,9 @@ export class HeldBuffers implements Disposable {
       release: () => {
         this.#held.delete(held);
         buffer.release();
+      },
+      keep: () => {
+        this.#held.delete(held);
       },
     };
     this.#held.add(held);

@@ -27,14 +27,30 @@ export class Patience {
     this.#movedAtMs = nowMs;
   }
 
-  /** @returns what to end the download with, or undefined while it may go on */
-  judge(stats: SwarmStats, trackers: readonly TrackerState[], nowMs: number): Error | undefined {
-    const { timeoutMs, stallTimeoutMs } = this.#options;
+  /** @param isOurs false while it is the reader of a pipe that is waited for: then nobody else is to blame
+   * @returns what to end the download with, or undefined while it may go on */
+  judge(
+    stats: SwarmStats,
+    trackers: readonly TrackerState[],
+    nowMs: number,
+    isOurs = true,
+  ): Error | undefined {
+    const { timeoutMs } = this.#options;
     this.#note(stats.bytesDone, nowMs);
     if (timeoutMs !== undefined && nowMs - this.#startedAtMs >= timeoutMs) {
       return new TimeoutError("timed_out", `Cannot finish the download: ${timeoutMs} ms are over`);
     }
-    const stalledMs = nowMs - this.#movedAtMs;
+    if (isOurs) return this.#judgeStall(stats, trackers, nowMs - this.#movedAtMs);
+    this.#movedAtMs = nowMs;
+    return undefined;
+  }
+
+  #judgeStall(
+    stats: SwarmStats,
+    trackers: readonly TrackerState[],
+    stalledMs: number,
+  ): Error | undefined {
+    const { stallTimeoutMs } = this.#options;
     const isAlone = stats.peers === 0 && stats.peersKnown === 0;
     if (isAlone && stats.peersBanned === 0) {
       const graceMs = Math.min(stallTimeoutMs ?? TRACKER_GRACE_MS, TRACKER_GRACE_MS);

@@ -9,7 +9,7 @@ import { InFlight } from "../in-flight.ts";
 import { letGo } from "../let-go.ts";
 import type { PartVerifier } from "../storage/part-verifier.ts";
 import type { VerifiedRun } from "../storage/store.ts";
-import type { HeldBuffers, PartBuffer } from "./part-buffers.ts";
+import type { HeldBuffer, HeldBuffers } from "./part-buffers.ts";
 
 /** The stages of a connection's incoming side, each knowing one thing; transfer/connection.ts strings them together. */
 
@@ -34,13 +34,15 @@ export interface FrameBatch {
 export interface ArrivedRun {
   readonly run: PartRun;
   /** Exactly as long as the run. */
-  readonly buffer: PartBuffer;
+  readonly buffer: HeldBuffer;
 }
 
 /** A run as the torrent promises it, with what it stands in. */
 export interface HeldRun extends VerifiedRun {
   /** Gives the memory of its bytes back. */
   release(): void;
+  /** From now on its memory outlives its connection, until `release`. */
+  keep(): void;
 }
 
 /** Bytes to frames: one batch for each chunk. */
@@ -98,7 +100,7 @@ function route(message: ControlMessage | HandshakeMessage, port: ReceivePort): v
 /** A run of which some bytes are there. */
 interface Arriving {
   readonly run: PartRun;
-  readonly buffer: PartBuffer;
+  readonly buffer: HeldBuffer;
   arrived: number;
 }
 
@@ -190,7 +192,8 @@ export class VerifyStream extends TransformStream<ArrivedRun, HeldRun> {
         const state = "it is not what the torrent says";
         throw new IntegrityError("part_mismatch", `Cannot take part ${bad}: ${state}`);
       }
-      controller?.enqueue({ run, bytes, release: () => buffer.release() });
+      const [release, keep] = [() => buffer.release(), () => buffer.keep()];
+      controller?.enqueue({ run, bytes, release, keep });
     };
     super(
       {

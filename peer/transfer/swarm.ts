@@ -1,14 +1,12 @@
 import type { Address } from "../../protocol/address.ts";
-import type { Bitfield } from "../../protocol/bitfield.ts";
 import type { PartIndex } from "../../protocol/geometry.ts";
 import { PAYLOAD_BYTES_MAX } from "../../protocol/limits.ts";
 import { swarmKey } from "../../protocol/session.ts";
 import type { Torrent } from "../../protocol/torrent.ts";
 import { IntegrityError } from "../errors.ts";
-import type { EmitEvent } from "../events.ts";
 
 import { createPartSink } from "../storage/part-sink.ts";
-import type { PartSource, PartStore } from "../storage/store.ts";
+import type { PartSource } from "../storage/store.ts";
 import { Engine, TICK_MS } from "../swarm/engine.ts";
 import type {
   AddressOrigin,
@@ -18,7 +16,6 @@ import type {
   SwarmStats,
   WaitingFor,
 } from "../swarm/messages.ts";
-import type { TrackerClient } from "../tracker-client.ts";
 import type { TrackerState } from "./announcer.ts";
 import { Announcing } from "./announcing.ts";
 import { Connection } from "./connection.ts";
@@ -28,23 +25,11 @@ import { Heartbeat } from "./heartbeat.ts";
 import type { Dialled, NodeContext } from "./node-context.ts";
 import { type ConnectionEffect, obey } from "./obey.ts";
 import { Outbox } from "./outbox.ts";
+import { type BufferSource, EqualBuffers } from "./part-buffers.ts";
 import type { HeldRun, ReceivePort } from "./receive.ts";
 import { reportPeer } from "./report-peer.ts";
 import type { SendPort } from "./send.ts";
-
-/** What a swarm is about, on this peer. */
-export interface SwarmOptions {
-  readonly torrent: Torrent;
-  /** Parts that can be served from the start; the swarm's own from here on. */
-  readonly have: Bitfield;
-  /** Where parts are read from; closed by whoever opened it. */
-  readonly source: PartSource;
-  /** Where missing parts go; absent when nothing is fetched. */
-  readonly store?: PartStore;
-  readonly trackers: readonly TrackerClient[];
-  /** Told who comes and goes. */
-  readonly emit?: EmitEvent;
-}
+import type { SwarmOptions } from "./swarm-options.ts";
 
 /** One torrent of this peer while it is shared: carries out what the engine decides, and tells it what happened. */
 export class Swarm implements Dialled {
@@ -56,6 +41,7 @@ export class Swarm implements Dialled {
   readonly #context: NodeContext;
   readonly #options: SwarmOptions;
   readonly #engine: Engine;
+  readonly #buffers: BufferSource;
   readonly #connections = new Map<ConnectionId, Connection>();
   readonly #running = new Set<Promise<void>>();
   readonly #complete = Promise.withResolvers<void>();
@@ -67,7 +53,7 @@ export class Swarm implements Dialled {
   #onFailure: ((cause: unknown) => void) | undefined;
 
   constructor(context: NodeContext, options: SwarmOptions) {
-    const { torrent, have } = options;
+    const { torrent, have, pipe } = options;
     this.torrent = torrent;
     this.key = swarmKey(context.crypto, torrent.digest);
     this.#context = context;
@@ -80,7 +66,12 @@ export class Swarm implements Dialled {
     this.whenComplete = this.#complete.promise;
     this.whenComplete.catch(() => undefined);
     const { geometry } = torrent;
+    const places = pipe && new EqualBuffers(context.buffers, geometry.runBytesMax);
+    this.#buffers = places ?? context.buffers;
+    pipe?.onTaken((run) => this.#dispatch({ type: "taken", run }));
     this.#engine = new Engine({
+      ...(places === undefined ? {} : { pipe: { places: places.count } }),
+      ...(options.order === undefined ? {} : { order: options.order }),
       geometry,
       have,
       peerId: context.peerId,
@@ -91,7 +82,8 @@ export class Swarm implements Dialled {
     this.#announcing = new Announcing(context, options.trackers, {
       describe: () => ({
         hash: torrent.hash,
-        left: geometry.fileBytes - this.#engine.stats().bytesDone,
+        // Who forgets what it got is never complete, to others.
+        left: geometry.fileBytes - (pipe === undefined ? this.#engine.stats().bytesDone : 0),
         ...context.announced(),
       }),
       isHungry: () => this.#engine.stats().isHungry,
@@ -148,7 +140,7 @@ export class Swarm implements Dialled {
       memory,
       receive: this.#receivePort(id, greeted.socket.remote.host),
       send: this.#sendPort(id),
-      buffers: this.#context.buffers,
+      buffers: this.#buffers,
       verifier: this.#context.verifier,
       sink: createPartSink((held: HeldRun) => this.#settle(id, held), undefined),
       limitDown,
@@ -218,12 +210,19 @@ export class Swarm implements Dialled {
     };
   }
 
-  /** A verified run reaches the store. Only from here on it counts as received: what a broken pipeline loses before is
+  /** A verified run reaches the store, or the pipe. Only from here on it counts as received: what a broken pipeline loses before is
    * still owed by the connection, and asked of another. */
   async #settle(connection: ConnectionId, held: HeldRun): Promise<void> {
     const { run } = held;
     const isWanted = this.#engine.isWanted(run);
     this.#dispatch({ type: "verified", connection, run });
+    const { pipe } = this.#options;
+    if (isWanted && pipe !== undefined) pipe.take(held);
+    else await this.#write(held, isWanted);
+    if (isWanted) this.#dispatch({ type: "written", run });
+  }
+
+  async #write(held: HeldRun, isWanted: boolean): Promise<void> {
     try {
       if (isWanted) await this.#options.store?.write(held);
     } catch (cause) {
@@ -232,7 +231,6 @@ export class Swarm implements Dialled {
     } finally {
       held.release();
     }
-    if (isWanted) this.#dispatch({ type: "written", run });
   }
 
   async #runConnection(id: ConnectionId, connection: Connection): Promise<void> {
@@ -264,7 +262,7 @@ export class Swarm implements Dialled {
         return;
       case "complete":
         this.#complete.resolve();
-        this.#announcing.complete();
+        if (this.#options.pipe === undefined) this.#announcing.complete();
         return;
       case "suspect":
         this.#fail(suspectError(effect.part));

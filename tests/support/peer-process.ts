@@ -33,6 +33,8 @@ export interface StartPeerOptions {
   readonly openFilesMax?: number;
   /** What its standard input is; by default there is nothing to read. */
   readonly stdin?: "ignore" | "pipe";
+  /** A descriptor that its standard output goes to; nothing of it is kept then, and events come on standard error. */
+  readonly stdout?: number;
 }
 
 /** How a process ended. */
@@ -48,7 +50,8 @@ export class PeerProcess implements AsyncDisposable {
   readonly pid: number;
   /** Resolves with the exit code, 128 + n when signal n ended it, once all it printed is here. */
   readonly exited: Promise<number>;
-  readonly #child: Bun.Subprocess<"ignore" | "pipe", "pipe", "pipe">;
+  readonly #child: Bun.Subprocess<"ignore" | "pipe", "pipe" | number, "pipe">;
+  readonly #isPiped: boolean;
   readonly #isJson: boolean;
   readonly #events: OutputEvent[] = [];
   readonly #faults: string[] = [];
@@ -59,13 +62,14 @@ export class PeerProcess implements AsyncDisposable {
   #isKilled = false;
 
   constructor(options: StartPeerOptions) {
-    const { args, env, stdin = "ignore", cwd = tmpdir() } = options;
+    const { args, env, stdin = "ignore", stdout = "pipe", cwd = tmpdir() } = options;
+    this.#isPiped = stdout !== "pipe";
     this.#isJson = args.includes("--json");
     this.#child = Bun.spawn([...limitFiles(options.openFilesMax), ...peerCommand(), ...args], {
       cwd,
       env: peerEnvironment({ cwd, dataDir: options.dataDir, env }),
       stdin,
-      stdout: "pipe",
+      stdout,
       stderr: "pipe",
     });
     this.pid = this.#child.pid;
@@ -196,27 +200,34 @@ export class PeerProcess implements AsyncDisposable {
       this.#child.exited,
       this.#drain(this.#child.stdout, (text) => {
         this.#stdout += text;
-        if (this.#isJson) this.#parseLines();
+        if (this.#isJson) this.#parseLines(this.#stdout);
       }),
       this.#drain(this.#child.stderr, (text) => {
         this.#stderr += text;
+        if (this.#isJson && this.#isPiped) this.#parseLines(this.#stderr);
       }),
     ]);
     this.#exitCode = exitCode;
     return exitCode;
   }
 
-  async #drain(stream: ReadableStream<Uint8Array>, take: (text: string) => void): Promise<void> {
+  async #drain(
+    stream: ReadableStream<Uint8Array> | number | undefined,
+    take: (text: string) => void,
+  ): Promise<void> {
+    if (!(stream instanceof ReadableStream)) return;
     const decoder = new TextDecoder();
     for await (const chunk of stream) take(decoder.decode(chunk, { stream: true }));
   }
 
-  #parseLines(): void {
+  #parseLines(output: string): void {
     for (;;) {
-      const end = this.#stdout.indexOf("\n", this.#parsedChars);
+      const end = output.indexOf("\n", this.#parsedChars);
       if (end < 0) return;
-      const line = this.#stdout.slice(this.#parsedChars, end);
+      const line = output.slice(this.#parsedChars, end);
       this.#parsedChars = end + 1;
+      // Beside the events of a pipe there is its log.
+      if (this.#isPiped && !line.startsWith("{")) continue;
       const event = parseEvent(line);
       if (typeof event === "string") this.#faults.push(event);
       else this.#events.push(event);
@@ -231,7 +242,8 @@ export class PeerProcess implements AsyncDisposable {
     if (last?.type !== "summary" || last.exitCode !== exitCode) {
       this.#faults.push(`The last line is no summary with exit code ${exitCode}`);
     }
-    if (this.#parsedChars !== this.#stdout.length) this.#faults.push("The last line has no end");
+    const output = this.#isPiped ? this.#stderr : this.#stdout;
+    if (this.#parsedChars !== output.length) this.#faults.push("The last line has no end");
     if (!isMonotonic(this.#events)) this.#faults.push("Progress went back");
     const faults = this.#faults.splice(0);
     if (faults.length > 0) throw new Error(`${faults.join("\n")}\n${this.#describe()}`);

@@ -1,5 +1,6 @@
 import { parseTorrent, type Torrent } from "../../protocol/torrent.ts";
 import { testCrypto } from "./crypto.ts";
+import { type FifoReader, withFifo } from "./fifo.ts";
 import { type EventOf, type PeerEnd, PeerProcess, type StartPeerOptions } from "./peer-process.ts";
 import { makeTempDirectory, type TempDirectory, writeSeeded } from "./temp.ts";
 import { type RunningTracker, type StartTrackerOptions, startTracker } from "./tracker.ts";
@@ -141,6 +142,20 @@ export class World implements AsyncDisposable {
   ): PeerProcess {
     const { target = this.target(name), args = [], env = {} } = options;
     return this.peer(name, ["download", torrentPath, target, ...args], { env });
+  }
+
+  /** Starts a download into a pipe, its events on standard error.
+   * @returns the peer and who reads what it writes */
+  async pipe(
+    name: string,
+    torrentPath: string,
+    args: readonly string[] = [],
+  ): Promise<{ readonly peer: PeerProcess; readonly reader: FifoReader }> {
+    const { reader, result } = await withFifo(this.at(`${name}.fifo`), (stdout) =>
+      this.peer(name, ["download", torrentPath, "-", ...args], { stdout }),
+    );
+    this.#stack.use(reader);
+    return { peer: result, reader };
   }
 
   /** @returns where a peer's download goes unless the test says otherwise */

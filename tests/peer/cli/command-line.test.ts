@@ -50,9 +50,11 @@ describe("parseCommandLine", () => {
       verb: "download",
       options: {
         torrentPath: "t",
+        to: "file",
         target: "f",
         overwrite: false,
         serve: false,
+        order: "rarest",
         timeoutMs: undefined,
         stallTimeoutMs: undefined,
       },
@@ -60,6 +62,36 @@ describe("parseCommandLine", () => {
     const flags = ["--overwrite", "--serve", "--timeout", "2h", "--stall-timeout", "500ms"];
     expect(parse("download", "t", "f", ...flags).command).toMatchObject({
       options: { overwrite: true, serve: true, timeoutMs: 7_200_000, stallTimeoutMs: 500 },
+    });
+    for (const [order, meant] of [
+      ["auto", "rarest"],
+      ["rarest", "rarest"],
+      ["sequential", "sequential"],
+    ] as const) {
+      const { command } = parse("download", "t", "f", "--order", order);
+      expect(command).toMatchObject({ options: { order: meant } });
+    }
+  });
+
+  test("parseCommandLine reads a download into a pipe, and the range of it", () => {
+    const all = {
+      torrentPath: "t",
+      to: "pipe" as const,
+      timeoutMs: undefined,
+      stallTimeoutMs: undefined,
+    };
+    expect(parse("download", "t", "-").command).toEqual({
+      verb: "download",
+      options: { ...all, offset: 0, length: undefined },
+    });
+    const range = ["--offset", "0", "--length", "64K", "--order", "sequential"];
+    expect(parse("download", "t", "-", ...range).command).toEqual({
+      verb: "download",
+      options: { ...all, offset: 0, length: 65_536 },
+    });
+    expect(parse("download", "t", "-", "--offset", "1.5M", "--order", "auto").command).toEqual({
+      verb: "download",
+      options: { ...all, offset: 1_572_864, length: undefined },
     });
   });
 
@@ -141,20 +173,27 @@ describe("parseCommandLine", () => {
       [["list", "--json=1"], "--json"],
       [["list", "extra"], "extra"],
       [["upload"], "'FILE'"],
-      [["download", "t"], "'FILE'"],
+      [["download", "t"], "'FILE|-'"],
       [["download", "a", "b", "c"], "c"],
       [["c.json", "d.json"], '"d.json"'],
       [["c.json", "--foo"], '"--foo"'],
       [["list", "--listen"], "argument missing"],
       [["list", "--max-memory"], "argument missing"],
-      [["download", "t", "f", "--order", "rarest"], "--order"],
       [["verify", "t", "f", "--repair"], "--repair"],
       [["list", "--copy"], "--copy"],
       [["help", "nope"], 'unknown verb "nope"'],
       [["upload", ""], 'FILE: it is ""'],
       [["upload", "a\0b"], "FILE"],
       [["upload", "-"], "pipes are not in this version"],
-      [["download", "t", "-"], "pipes are not in this version"],
+      [["download", "t", "f", "--order", "first"], '--order: it is "first", expected rarest'],
+      [["download", "t", "-", "--order", "rarest"], "a pipe is in order"],
+      [["download", "t", "-", "--serve"], "--serve: FILE is"],
+      [["download", "t", "-", "--overwrite"], "--overwrite: FILE is"],
+      [["download", "t", "f", "--offset", "1"], "--offset: a file is fetched whole"],
+      [["download", "t", "f", "--length", "0"], "--length: a file is fetched whole"],
+      [["download", "t", "-", "--offset", "-1"], '--offset: it is "-1"'],
+      [["download", "t", "-", "--offset", "1e3"], '--offset: it is "1e3", expected bytes'],
+      [["download", "t", "-", "--length", "0.5"], '--length: it is "0.5"'],
       [["upload", "f", "--hash", "md5"], '--hash: it is "md5", expected sha256, sha1 or blake3'],
       [["upload", "f", "--hash", "BLAKE3"], '--hash: it is "BLAKE3"'],
       [["upload", "f", "--hash", "constructor"], '--hash: it is "constructor"'],

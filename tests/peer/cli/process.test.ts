@@ -70,8 +70,8 @@ describe("bun peer", () => {
     await withDirectory(async (directory) => {
       const { exitCode, stdout, stderr } = await runPeer(directory, "help", "download");
       expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
-      expect(stdout).toStartWith("Usage: peer download <TORRENT> <FILE> [flags]\n");
-      expect(stdout).toEndWith("Example: peer download big.iso.torrent.json big.iso\n");
+      expect(stdout).toStartWith("Usage: peer download <TORRENT> <FILE|-> [flags]\n");
+      expect(stdout).toEndWith("peer download big.tar.torrent.json - | tar x\n");
     });
   });
 

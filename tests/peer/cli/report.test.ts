@@ -5,7 +5,7 @@ import { formatBytes, formatSeconds, percentDone } from "../../../peer/cli/quant
 import { MovingRate } from "../../../peer/cli/rate.ts";
 import type { Report } from "../../../peer/cli/report.ts";
 import { Screen } from "../../../peer/cli/screen.ts";
-import { NotFoundError } from "../../../peer/errors.ts";
+import { IncompleteError, NotFoundError } from "../../../peer/errors.ts";
 import type { PeerEvents, TransferProgress, WaitingEvent } from "../../../peer/events.ts";
 import { createEventsValidator, parseLines } from "./events-validator.ts";
 import { CapturedStream, StillClock } from "./harness.ts";
@@ -184,6 +184,34 @@ describe("Report", () => {
     await clock.advance(6000);
     expect(stderr.lines).toEqual(["waiting: no peer is connected, 5 known"]);
     report.finish("incomplete");
+  });
+
+  test("Report does not say that anything is waited for while it is the reader of a pipe", async () => {
+    for (const readerBehind of [true, false]) {
+      const { clock, report, stderr } = setUp();
+      report.start("download", "1");
+      report.emit({ type: "torrent", ...TORRENT });
+      for (let tenth = 0; tenth < 100; tenth++) {
+        report.emit({ ...progress(1), ...(readerBehind ? { readerBehind } : {}) });
+        await clock.advance(200);
+      }
+      expect(stderr.lines.some((line) => line.startsWith("waiting"))).toBe(!readerBehind);
+      report.finish("ok");
+    }
+  });
+
+  test("Report of a pipe writes nothing to standard output: results and JSON go to standard error", () => {
+    for (const json of [true, false]) {
+      const { report, stdout, stderr } = setUp({ json, isPiped: true });
+      report.start("download", "1");
+      report.emit({ type: "torrent", ...TORRENT });
+      report.emit({ ...DOWNLOADED, file: "-" });
+      report.finish(report.fail(new IncompleteError("stalled", "Cannot go on: nothing")).name);
+      expect(stdout.text).toBe("");
+      if (json) expect(parseLines(stderr.text).at(-1)).toMatchObject({ result: "incomplete" });
+      else expect(stderr.lines[0]).toBe("SUCCESSFUL DOWNLOAD");
+      expect(stderr.text).toContain("run it again with --offset");
+    }
   });
 
   test("Report does not call the proof of a complete file a wait", async () => {

@@ -29,6 +29,37 @@ describe("runPeer", () => {
     expect(seen).toMatchObject([{ file: "f" }, { target: "f" }, undefined]);
   });
 
+  test("runPeer gives a pipe standard output, but no terminal", async () => {
+    const bytes = new TextEncoder().encode("data");
+    const download = async ({ openByteOutput }: Context): Promise<number> => {
+      const writer = openByteOutput().getWriter();
+      await writer.write({ bytes, done: () => {} });
+      return EXIT_CODES.ok;
+    };
+    for (const isTTY of [false, true]) {
+      const stdout = new CapturedStream({ isTTY });
+      const result = await runCli(["download", "t", "-"], { verbs: { download }, stdout });
+      expect([isTTY, result.exitCode]).toEqual([isTTY, isTTY ? 2 : 0]);
+      expect(stdout.text === "").toBe(isTTY);
+      if (isTTY) expect(result.stderr).toContain("standard output is a terminal");
+    }
+  });
+
+  test("runPeer keeps JSON off the standard output of a pipe, also of a line that it cannot read", async () => {
+    const download = async (): Promise<number> => {
+      throw new IncompleteError("stalled", "Cannot go on: nothing came");
+    };
+    for (const more of [[], ["--offset", "x"], ["--nonsense"]]) {
+      const argv = ["download", "t", "-", "--json", ...more];
+      const { exitCode, stdout, stderr } = await runCli(argv, { verbs: { download } });
+      expect([argv, stdout]).toEqual([argv, ""]);
+      expect(parseLines(stderr).at(-1)).toMatchObject({ type: "summary", exitCode });
+      expect(exitCode).toBe(more.length === 0 ? 5 : 2);
+      const file = ["download", "t", "f", "--json", ...more];
+      expect((await runCli(file, { verbs: { download } })).stdout).toContain('"summary"');
+    }
+  });
+
   test("runPeer hands the config of the original's form to the prompt", async () => {
     await withDirectory(async (directory) => {
       await writeFile(join(directory, "c.json"), '{"self.service": "data", "self.port": "7001"}');

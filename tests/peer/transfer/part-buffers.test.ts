@@ -1,5 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import { HeldBuffers, type PartBuffer, PartBuffers } from "../../../peer/transfer/part-buffers.ts";
+import {
+  type BufferSource,
+  EqualBuffers,
+  HeldBuffers,
+  type PartBuffer,
+  PartBuffers,
+} from "../../../peer/transfer/part-buffers.ts";
 import { failureOf } from "../../support/eventually.ts";
 import { Random } from "../../support/fixtures.ts";
 
@@ -80,6 +86,30 @@ describe("PartBuffers", () => {
     expect(await failureOf(buffers.take(1, stop.signal))).toEqual(new Error("enough"));
     half?.release();
     expect(buffers.usedBytes).toBe(512);
+  });
+});
+
+/** A short run, then long ones until the memory is full; then the short one goes.
+ * @returns whether there is room for a long one again */
+function fitsAfterShort(source: BufferSource, longs: number): boolean {
+  const short = source.tryTake(64);
+  for (let count = 0; count < longs; count++) expect(source.tryTake(1024)).toBeDefined();
+  short?.release();
+  return source.tryTake(1024) !== undefined;
+}
+
+describe("EqualBuffers", () => {
+  test("EqualBuffers has room for as many as it says, whatever short ones were among them", () => {
+    const buffers = new EqualBuffers(new PartBuffers(4096), 1024);
+    expect(buffers.count).toBe(4);
+    expect(fitsAfterShort(buffers, 3)).toBe(true);
+    // The control: of lengths as they come, the hole that is left is too short.
+    expect(fitsAfterShort(new PartBuffers(4096), 3)).toBe(false);
+  });
+
+  test("EqualBuffers counts what its buffers take, not what is asked for", () => {
+    expect(new EqualBuffers(new PartBuffers(4096), 1025).count).toBe(3);
+    expect(new EqualBuffers(new PartBuffers(4096), 4096).count).toBe(1);
   });
 });
 

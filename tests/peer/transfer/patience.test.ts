@@ -95,4 +95,17 @@ describe("Patience", () => {
     expect(verdict).toBeInstanceOf(IntegrityError);
     expect(verdict?.message).toContain("3 wrong parts");
   });
+
+  test("judge blames nobody while the reader of a pipe is waited for, but for the time in all", () => {
+    const judge = patience({ stallTimeoutMs: 1000, timeoutMs: 60_000 });
+    const alone = stats({ bytesDone: 5 });
+    for (const nowMs of [0, 5000, 50_000])
+      expect(judge.judge(alone, [UNKNOWN], nowMs, false)).toBeUndefined();
+    // From then on it is ours again.
+    expect(judge.judge(stats({ peers: 1, bytesDone: 5 }), [], 50_999)).toBeUndefined();
+    expect(judge.judge(stats({ peers: 1, bytesDone: 5 }), [], 51_000)).toBeInstanceOf(
+      IncompleteError,
+    );
+    expect(judge.judge(alone, [UNKNOWN], 60_000, false)).toBeInstanceOf(TimeoutError);
+  });
 });
