@@ -9,6 +9,7 @@ import { benchGrowth } from "./scenarios/growth.ts";
 import { benchHash } from "./scenarios/hash.ts";
 import { benchMemory } from "./scenarios/memory.ts";
 import { benchParts } from "./scenarios/parts.ts";
+import { benchPipe } from "./scenarios/pipe.ts";
 import { benchResume } from "./scenarios/resume.ts";
 import { benchSmall } from "./scenarios/small.ts";
 import { benchTransfer } from "./scenarios/transfer.ts";
@@ -16,7 +17,7 @@ import { print } from "./table.ts";
 
 /** `bun run bench [SCENARIO…]`: whole processes over loopback, ours beside others, in turn; prints Markdown.
  *
- *   SCENARIO       codec small parts hash resume memory growth transfer; transfer when none is named
+ *   SCENARIO       codec small parts pipe hash resume memory growth transfer; transfer when none is named
  *   --quick        small sizes, one round; every scenario when none is named; under 3 minutes
  *   --rounds N     --size MIB,…  --leechers N,…  --torrents N,…  --part KIB  --clients NAME,…
  *   --json FILE    appends the run and every round of transfer to FILE, as data (`results.ts` has its shape)
@@ -38,6 +39,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   codec: benchCodec,
   small: benchSmall,
   parts: benchParts,
+  pipe: benchPipe,
   hash: benchHash,
   resume: benchResume,
   memory: benchMemory,

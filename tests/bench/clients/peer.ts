@@ -1,6 +1,8 @@
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Client, Leecher, Scene, Swarm } from "../client.ts";
 import { PROGRAMS, type Programs, spawnPeer, startTracker } from "../programs.ts";
+import { spawn } from "../spawn.ts";
 
 /** This project. */
 
@@ -9,10 +11,17 @@ export interface PeerOptions {
   readonly flags?: readonly string[];
   /** Of the seeder only. */
   readonly uploadFlags?: readonly string[];
+  /** Of the leechers only. */
+  readonly downloadFlags?: readonly string[];
   readonly programs?: Programs;
   /** Whether a leecher goes on serving when it is complete, as the others' leechers do. */
   readonly serves?: boolean;
+  /** Where a leecher writes: to a file of its own making, or to standard output, which is a file or a pipe to another
+   * program that writes one. */
+  readonly into?: Into;
 }
+
+export type Into = "file" | "redirected" | "pipe";
 
 export const PLAIN = ["--transport", "plain"] as const;
 export const TLS = ["--transport", "tls"] as const;
@@ -43,6 +52,7 @@ export const peerTlsBlake3 = createPeerClient("peer tls blake3", {
 async function start(scene: Scene, options: PeerOptions): Promise<Swarm> {
   const { directory, file, partBytes } = scene;
   const { flags = [], uploadFlags = [], programs = PROGRAMS, serves = true } = options;
+  const { downloadFlags = [], into = "file" } = options;
   const tracker = await startTracker(directory, programs);
   const torrent = join(directory, "torrent.json");
   const run = (who: string, args: readonly string[]) => {
@@ -67,8 +77,14 @@ async function start(scene: Scene, options: PeerOptions): Promise<Swarm> {
     seeder,
     startLeecher: (n): Leecher => {
       const target = join(directory, `file${n}`);
+      if (into !== "file") {
+        const place = ["--tracker", tracker.url, "--data-dir", join(directory, `leecher${n}`)];
+        const command = [...programs.peer, "download", torrent, "-", ...place, ...flags];
+        return startPipe(into, command, { target, bytes: scene.fileBytes });
+      }
       const started = run(`leecher${n}`, [
         ...["download", torrent, target],
+        ...downloadFlags,
         ...(serves ? ["--serve"] : []),
       ]);
       return {
@@ -79,4 +95,25 @@ async function start(scene: Scene, options: PeerOptions): Promise<Swarm> {
     },
     stop,
   };
+}
+
+/** The shell becomes the peer, so that its figures are the peer's. */
+const SHELL: Readonly<Record<Exclude<Into, "file">, string>> = {
+  redirected: 'target="$1"; shift; exec "$@" > "$target"',
+  pipe: 'target="$1"; shift; exec "$@" > >(exec cat > "$target")',
+};
+
+function startPipe(
+  into: Exclude<Into, "file">,
+  command: readonly string[],
+  { target, bytes }: { readonly target: string; readonly bytes: number },
+): Leecher {
+  const shell = ["bash", "-c", SHELL[into], "bash", target, ...command];
+  const started = spawn(shell, { watch: "stderr" });
+  const done = async () => {
+    await started.match(/SUCCESSFUL DOWNLOAD/);
+    // Whoever reads the pipe may still have the last of it in hand.
+    while ((await stat(target)).size < bytes) await Bun.sleep(1);
+  };
+  return { ...started, target, done: done() };
 }
