@@ -1,4 +1,5 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { Bitfield } from "../../protocol/bitfield.ts";
 import type { Geometry } from "../../protocol/geometry.ts";
 import type { SimPeer } from "./peer.ts";
 import { Reader } from "./reader.ts";
@@ -137,6 +138,27 @@ describe("Simulation of a pipe", () => {
         },
       );
       expectRead(piping, 300_000);
+    });
+  });
+
+  test("Engine into a pipe finds a place for the first part, though its only holder comes late", () => {
+    forSeeds((seed) => {
+      const piping = pipeInto(
+        {
+          seed,
+          fileBytes: 4 * MIB,
+          places: [1, 2, 3, 5, 8][seed % 5] ?? 1,
+          readerBytesPerSecond: 100 * MIB,
+        },
+        (sim) => {
+          const { partCount } = sim.geometry;
+          const have = Bitfield.full(partCount);
+          for (const part of [0, 9, 20]) have.clear(part);
+          sim.add({ have });
+          sim.after(5000, () => sim.addSeeder({ upBytesPerSecond: MIB }));
+        },
+      );
+      expectRead(piping, 120_000);
     });
   });
 
