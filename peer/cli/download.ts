@@ -52,7 +52,7 @@ async function pipeAndTell(
   report.emit({ type: "torrent", ...facts });
   // Nothing to get is nothing to ask anybody for.
   if (range.length > 0) {
-    await using running = await startPeer(context);
+    await using running = await startPeer(context, { keeps: false });
     const request = { ...options, torrent, range, output, signal };
     await pipe(running.peer, request, (totals) => report.setTotals(totals));
   }

@@ -15,13 +15,18 @@ export interface RunningPeer extends AsyncDisposable {
 }
 
 /** Starts a peer for an upload or a download. Beside a run that serves the same data directory it listens at any port.
+ * @param options.keeps false for a peer that leaves nothing behind
  * @throws as `LocalPeer.start` */
-export async function startPeer(context: Context): Promise<RunningPeer> {
+export async function startPeer(
+  context: Context,
+  options: { readonly keeps: boolean } = { keeps: true },
+): Promise<RunningPeer> {
   const { disk, clock, config, signal } = context;
   const stateDir = join(config.dataDir, "state");
   const isHelper = await isServedByOther(disk, stateDir);
   const listen = isHelper ? { ...config.listen, port: 0 } : config.listen;
-  const peer = await LocalPeer.start(toDependencies({ ...context, config: { ...config, listen } }));
+  const dependencies = toDependencies({ ...context, config: { ...config, listen } });
+  const peer = await LocalPeer.start(dependencies, options);
   return {
     peer,
     isHelper,

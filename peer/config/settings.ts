@@ -167,7 +167,7 @@ export const SETTINGS: readonly Setting[] = [
     key: "json",
     flags: "--json",
     kind: "switch",
-    help: "results as JSON lines on standard output",
+    help: "results as JSON lines on standard output, or standard error beside a pipe",
     variable: "PEER_JSON",
   },
   {

@@ -1,7 +1,7 @@
 import type { Address } from "../../protocol/address.ts";
 import type { Torrent } from "../../protocol/torrent.ts";
 import { trackersFor } from "../config.ts";
-import { type Library, openLibrary } from "../library.ts";
+import { Library, openLibrary } from "../library.ts";
 import { systemLookup } from "../resolve.ts";
 import { createCrypto } from "../storage/hash.ts";
 import { TrackerClient } from "../tracker-client.ts";
@@ -24,12 +24,19 @@ export class LocalPeer implements AsyncDisposable {
   }
 
   /** Opens the data directory and starts to listen; shares nothing yet.
+   * @param keeps false when nothing will be kept: then the data directory may be missing, or not be made
    * @throws {StorageError} busy (the port), denied, no_space, missing, io; {UsageError} the address is not this machine's */
-  static async start(given: Omit<TransferDependencies, "crypto">): Promise<LocalPeer> {
+  static async start(
+    given: Omit<TransferDependencies, "crypto">,
+    { keeps }: { readonly keeps: boolean } = { keeps: true },
+  ): Promise<LocalPeer> {
     const { config, clock, random, disk, log } = given;
     const crypto = createCrypto();
     const warn = (message: string): void => log.warn(message);
-    const library = await openLibrary(config.dataDir, { disk, crypto, clock, random, warn });
+    const stored = { disk, crypto, clock, random, warn };
+    const library = keeps
+      ? await openLibrary(config.dataDir, stored)
+      : new Library(config.dataDir, stored);
     const node = new Node(
       { clock, random, crypto, log, lookup: systemLookup },
       {
