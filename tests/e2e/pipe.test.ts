@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { open, readdir, readFile } from "node:fs/promises";
 import { ProcessMeter } from "../bench/process-meter.ts";
 import type { FifoReader } from "../support/fifo.ts";
-import { startLiar } from "../support/liar.ts";
+import { type Behaviour, startLiar } from "../support/liar.ts";
 import type { PeerProcess } from "../support/peer-process.ts";
 import { findRoom, hashOf, seededBytes } from "../support/temp.ts";
 import { MIB, type Seeded, World } from "../support/world.ts";
@@ -325,14 +325,15 @@ describe("peer download and the reader of its pipe", () => {
   );
 });
 
-/** A world with a slow honest peer and a liar. */
+/** A world with a slow honest peer and a bad one. */
 async function withLiar(
   run: (world: World, seeded: Seeded, liar: string) => Promise<void>,
+  behaviour: Behaviour = "wrong-bytes",
 ): Promise<void> {
   await using world = await World.create();
   const seeded = await world.seed({ args: ["--limit-up", "4M", ...PLAIN] });
   const torrent = await world.readTorrent(seeded.torrentPath);
-  await using liar = await startLiar(torrent, await readFile(seeded.file), "wrong-bytes");
+  await using liar = await startLiar(torrent, await readFile(seeded.file), behaviour);
   const { hash } = torrent;
   await world.announce({ hash, listening_host: "127.0.0.1", listening_port: liar.port, left: 0 });
   await run(world, seeded, liar.address);
@@ -396,6 +397,22 @@ describe("peer download into a pipe beside bad peers", () => {
         await again.summary();
         expect(Buffer.concat([bytes, after]).equals(content)).toBe(true);
       });
+    },
+    TEST_MS,
+  );
+
+  test(
+    "SIM-4: peer download - is not held up by one who has the next part and sends it slowly, or not at all",
+    async () => {
+      for (const behaviour of ["slow", "silent"] as const) {
+        await withLiar(async (world, { file, torrentPath }) => {
+          const { peer, bytes } = await piped(world, "pipe", torrentPath, PLAIN);
+          expect([behaviour, bytes.equals(await readFile(file))]).toEqual([behaviour, true]);
+          // 2 s for the bytes, and some patience: the slow one would take 16 s for a single part, and has two at first.
+          const { seconds } = await peer.summary();
+          expect([behaviour, seconds < 20]).toEqual([behaviour, true]);
+        }, behaviour);
+      }
     },
     TEST_MS,
   );
