@@ -13,6 +13,8 @@ export class RateLimit {
   #sleep = new AbortController();
   /** When the bucket will have paid for all that passed, in monotonic ms. */
   #paidAtMs: number;
+  /** When somebody last had waited. */
+  #heldBackAtMs = Number.NEGATIVE_INFINITY;
 
   /** @param bytesPerSecond at least 1 */
   constructor(clock: Clock, bytesPerSecond: number) {
@@ -20,6 +22,11 @@ export class RateLimit {
     this.#bytesPerSecond = bytesPerSecond;
     this.#paidAtMs = clock.monotonic();
     this.pieceBytes = Math.max(PIECE_BYTES_MIN, Math.floor(bytesPerSecond / PIECES_PER_SECOND));
+  }
+
+  /** Whether somebody waits, or had to within the last second: then it is the limit that sets the pace. */
+  get isHoldingBack(): boolean {
+    return this.#waiting.length > 0 || this.#clock.monotonic() - this.#heldBackAtMs < HELD_BACK_MS;
   }
 
   /** Waits until the bytes may pass; callers are served in the order of their calls.
@@ -59,6 +66,7 @@ export class RateLimit {
         this.#sleep = new AbortController();
         const { signal } = this.#sleep;
         await this.#clock.sleep(dueMs - nowMs, { signal }).catch(() => undefined);
+        this.#heldBackAtMs = this.#clock.monotonic();
         // Who gave up meanwhile took nothing.
         if (signal.aborted) continue;
       }
@@ -78,6 +86,7 @@ interface Turn {
 
 /** What an idle bucket saves up at most. */
 const BURST_MS = 50;
+const HELD_BACK_MS = 1000;
 const PIECES_PER_SECOND = 20;
 const PIECE_BYTES_MIN = 4096;
 

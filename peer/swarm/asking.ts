@@ -19,6 +19,8 @@ export class Asking {
   readonly #peers: ReadonlyMap<ConnectionId, ConnectedPeer>;
   readonly unwritten = new Unwritten();
   readonly #inFlightBytesMax: number;
+  /** Whether a limit of our own makes what arrives wait: then everybody looks slow, and nobody is. */
+  isHeldBack = false;
   /** Whether somebody was not asked for want of memory, or of a place in the window. */
   #isShort = false;
 

@@ -160,6 +160,7 @@ export class Engine {
       case "dialledSelf":
         return this.#members.book.onSelf(event.address);
       case "tick":
+        this.#asking.isHeldBack = event.isHeldBack ?? false;
         return yield* this.#onTick(nowMs);
       default:
         return event satisfies never;

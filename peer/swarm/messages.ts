@@ -79,7 +79,11 @@ export type SwarmEvent =
   /** The address turned out to be this very process. */
   | { readonly type: "dialledSelf"; readonly address: Address }
   /** Time passed: due at least every TICK_MS. */
-  | { readonly type: "tick" };
+  | {
+      readonly type: "tick";
+      /** Whether a limit of our own makes what arrives wait: then nobody else is slow. */
+      readonly isHeldBack?: boolean;
+    };
 
 export type SwarmEffect =
   | { readonly type: "send"; readonly connection: ConnectionId; readonly message: ControlMessage }

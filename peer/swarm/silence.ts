@@ -26,10 +26,12 @@ export class Silence {
   }
 
   *review(nowMs: number): Generator<SwarmEffect> {
-    // A pipeline whose writes are behind reads nothing, not even a pong.
-    const { unwritten } = this.#asking;
+    // A pipeline whose writes are behind, or that has to wait for its turn, reads nothing, not even a pong.
+    const { unwritten, isHeldBack } = this.#asking;
     const isOurFault =
-      unwritten.bytes > this.#heldBytesMax || unwritten.oldestMs(nowMs) > SLOW_WRITE_MS;
+      isHeldBack ||
+      unwritten.bytes > this.#heldBytesMax ||
+      unwritten.oldestMs(nowMs) > SLOW_WRITE_MS;
     for (const peer of [...this.#peers.values()]) {
       if (peer.isLeaving) continue;
       if (isOurFault) {

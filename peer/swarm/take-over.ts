@@ -39,7 +39,7 @@ export class TakeOver {
   /** Moves to the peer, when it has nothing else to do, what would take longest where it is, if the peer is a good deal
    * faster; asks it of the peer, too, when nothing but such is left and the peer would be no later. */
   *help(peer: ConnectedPeer, nowMs: number): Generator<SwarmEffect> {
-    if (!this.#asking.isIdle(peer, nowMs)) return;
+    if (this.#asking.isHeldBack || !this.#asking.isIdle(peer, nowMs)) return;
     const ownMs = this.#expectedMs(peer, this.#asking.owed(peer) + this.#asking.spanBytes, nowMs);
     const moveMs = this.#rules.takeOverFactor * ownMs + MOVE_MARGIN_MS;
     const isEndgame = this.#picker.isAllClaimed && !this.#picker.isWindowed;

@@ -240,7 +240,7 @@ export class Node implements AsyncDisposable {
   #identity(): LocalIdentity {
     return {
       peerId: this.#peerId,
-      listenPort: this.port,
+      listenPort: this.#options.announce?.port ?? this.port,
       nonce: this.#dependencies.random.bytes(16),
     };
   }

@@ -241,7 +241,8 @@ export class Swarm implements Dialled {
 
   /** Time matters to a swarm that wants something, and to one that somebody is connected to. */
   #tick(): boolean {
-    this.#dispatch({ type: "tick" });
+    const isHeldBack = this.#context.limitDown?.isHoldingBack ?? false;
+    this.#dispatch({ type: "tick", isHeldBack });
     for (const connection of this.#connections.values()) connection.review();
     return this.#connections.size > 0 || !this.#engine.isComplete;
   }

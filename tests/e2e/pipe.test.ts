@@ -430,11 +430,16 @@ describe("peer download into a pipe beside bad peers", () => {
         world.download(name, torrentPath, {
           args: ["--tracker", NOWHERE, "--peer", `127.0.0.1:${port}`, "--stall-timeout", "2s"],
         });
-      const ofPipe = ask("of-pipe", await pipe.port());
-      const ofFile = ask("of-file", await file.port());
-      await ofFile.reached(1);
-      expect(await ofPipe.summary(5)).toMatchObject({ bytes: 0 });
-      expect(ofPipe.eventsOf("peer")[0]?.event).toBe("joined");
+      const [pipePort, filePort] = [await pipe.port(), await file.port()];
+      const ofPipe = ask("of-pipe", pipePort);
+      const ofFile = ask("of-file", filePort);
+      // Both hear of the others from the one that they know, and get everything; from the pipe itself nothing.
+      const { bytesPerPeer } = await ofPipe.summary();
+      expect(ofPipe.eventsOf("peer")[0]?.address).toBe(`127.0.0.1:${pipePort}`);
+      expect(Object.keys(bytesPerPeer)).not.toContain(`127.0.0.1:${pipePort}`);
+      // Negative control.
+      const control = await ofFile.summary();
+      expect(Object.keys(control.bytesPerPeer)).toContain(`127.0.0.1:${filePort}`);
     },
     TEST_MS,
   );

@@ -65,6 +65,20 @@ async function takeTogether(
 const SECONDS = 5;
 
 describe("RateLimit", () => {
+  test("isHoldingBack is so while somebody has to wait, and for a second more", async () => {
+    const clock = new FakeClock();
+    const limit = new RateLimit(clock, 1000);
+    expect(limit.isHoldingBack).toBe(false);
+    const waiting = limit.take(2000, never);
+    await clock.advance(1900);
+    expect(limit.isHoldingBack).toBe(true);
+    await clock.advance(200);
+    await waiting;
+    expect(limit.isHoldingBack).toBe(true);
+    await clock.advance(1000);
+    expect(limit.isHoldingBack).toBe(false);
+  });
+
   test("take lets through its rate within 5 %, whatever the rate", async () => {
     for (const rate of [64 * 1024, 1_000_000, 10 * 2 ** 20, 2 ** 30]) {
       const clock = new FakeClock();

@@ -216,6 +216,24 @@ describe("Asking", () => {
     expect(without.rig.engine.isComplete).toBe(false);
   });
 
+  test("takeover and endgame leave everything where it is while a limit of our own sets the pace", () => {
+    const play = (isHeldBack: boolean) => {
+      const rig = new EngineRig({ parts: 4 });
+      for (const connection of [1, 2, 3]) rig.joinWith(connection, "all");
+      const before = rig.effects.length;
+      for (let ms = 0; ms < 60_000; ms += 250) {
+        rig.nowMs += 250;
+        rig.do({ type: "tick", isHeldBack });
+      }
+      return rig.effects.slice(before);
+    };
+    expect(play(true)).toEqual([]);
+    // Negative control.
+    const moved = play(false);
+    expect(sent(moved, "cancel").length).toBeGreaterThan(0);
+    expect(sent(moved, "ping").length).toBeGreaterThan(0);
+  });
+
   test("takeover frees what a silent holder owes within a few seconds", () => {
     const link = new Link({ parts: 8 });
     const { rig } = link;
