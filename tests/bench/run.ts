@@ -7,6 +7,7 @@ import { appendRun, ResultsError, type RunHead } from "./results.ts";
 import { benchCodec } from "./scenarios/codec.ts";
 import { benchGrowth } from "./scenarios/growth.ts";
 import { benchHash } from "./scenarios/hash.ts";
+import { benchLimits } from "./scenarios/limits.ts";
 import { benchMemory } from "./scenarios/memory.ts";
 import { benchParts } from "./scenarios/parts.ts";
 import { benchPipe } from "./scenarios/pipe.ts";
@@ -17,7 +18,7 @@ import { print } from "./table.ts";
 
 /** `bun run bench [SCENARIO…]`: whole processes over loopback, ours beside others, in turn; prints Markdown.
  *
- *   SCENARIO       codec small parts pipe hash resume memory growth transfer; transfer when none is named
+ *   SCENARIO       codec small parts pipe limits hash resume memory growth transfer; transfer when none is named
  *   --quick        small sizes, one round; every scenario when none is named; under 3 minutes
  *   --rounds N     --size MIB,…  --leechers N,…  --torrents N,…  --part KIB  --clients NAME,…
  *   --json FILE    appends the run and every round of transfer to FILE, as data (`results.ts` has its shape)
@@ -42,6 +43,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   pipe: benchPipe,
   hash: benchHash,
   resume: benchResume,
+  limits: benchLimits,
   memory: benchMemory,
   growth: benchGrowth,
   transfer: benchTransfer,
