@@ -2,8 +2,7 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { RULES, type Rules } from "../../peer/swarm/rules.ts";
 import { formatAddress } from "../../protocol/address.ts";
 import { Bitfield } from "../../protocol/bitfield.ts";
-import { addressOf } from "../support/swarm-fixtures.ts";
-import type { SimPeer } from "./peer.ts";
+import { company, complete, eclipse, expectWhole } from "./company.ts";
 import { forSeeds, say, seedsOf } from "./seeds.ts";
 import { type SimOptions, SimSwarm } from "./swarm.ts";
 import type { PeerTraits } from "./traits.ts";
@@ -12,45 +11,6 @@ import type { PeerTraits } from "./traits.ts";
 setDefaultTimeout(600_000);
 
 const MIB = 2 ** 20;
-
-function expectWhole(sim: SimSwarm, peers: readonly SimPeer[]): void {
-  for (const { engine } of peers) {
-    expect(engine.isComplete).toBe(true);
-    expect(engine.stats().bytesDone).toBe(sim.geometry.fileBytes);
-  }
-}
-
-interface Company {
-  readonly sim: SimSwarm;
-  readonly honest: readonly SimPeer[];
-  readonly others: readonly SimPeer[];
-}
-
-/** One source, honest peers that want the file, and others that are not honest. */
-function company(
-  options: SimOptions,
-  counts: { readonly honest: number; readonly others: number },
-  traits: (number: number) => Partial<PeerTraits> & { readonly have?: Bitfield },
-): Company {
-  const sim = new SimSwarm(options);
-  sim.addSeeder();
-  const others: SimPeer[] = [];
-  const honest: SimPeer[] = [];
-  for (let number = 0; number < counts.honest + counts.others; number++) {
-    const isOther = others.length * counts.honest < honest.length * counts.others;
-    const have = Bitfield.full(sim.geometry.partCount);
-    if (isOther && others.length < counts.others) others.push(sim.add({ have, ...traits(number) }));
-    else honest.push(sim.add());
-  }
-  return { sim, honest, others };
-}
-
-/** @returns how long the honest took */
-function complete({ sim, honest }: Company, limitMs?: number): number {
-  sim.runUntilComplete(() => honest, limitMs);
-  expectWhole(sim, honest);
-  return Math.max(...honest.map(({ completeAtMs }) => completeAtMs ?? 0));
-}
 
 const playedAlone = new Map<string, number>();
 
@@ -270,25 +230,6 @@ describe("Simulation of attacks", () => {
     sim.tracker.isDown = false;
     sim.runUntilComplete(() => [late], 60_000);
   });
-
-  /** Fifty call a newcomer at once, before anybody else can, and give nothing; the tracker lists them, too. */
-  function eclipse(seed: number, traits: Partial<PeerTraits>): { sim: SimSwarm; victim: SimPeer } {
-    const sim = new SimSwarm({ seed, fileBytes: 4 * MIB });
-    sim.tracker.isDown = true;
-    const have = Bitfield.full(sim.geometry.partCount);
-    const attackers = Array.from({ length: 60 }, () => sim.add({ have, stalls: "polite" }));
-    const victim = sim.add(traits);
-    const fakes = Array.from({ length: 400 }, (_, at) => addressOf(1000 + at));
-    for (const attacker of attackers) {
-      attacker.callsEvenWhenComplete(victim.address);
-      sim.after(500, () => attacker.tellOthers(fakes));
-    }
-    sim.after(1000, () => {
-      sim.addSeeder();
-      sim.tracker.isDown = false;
-    });
-    return { sim, victim };
-  }
 
   test("SIM-7: Engine finds the one honest peer although sixty others call it first and tell of four hundred more", () => {
     let connected = 0;
