@@ -108,12 +108,14 @@ export class Serving {
   *review(nowMs: number): Generator<SwarmEffect> {
     let isAnyoneWaiting = false;
     for (const [connection, customer] of this.#customers) {
+      // Whoever is being served just now has nothing to complain of.
+      if (customer.serving !== undefined) continue;
       for (const { run, sinceMs } of customer.waiting.values()) {
         if (nowMs - sinceMs < WAIT_MS_MAX) break;
         customer.waiting.delete(run.first);
         yield refusal(connection, run, "busy");
       }
-      isAnyoneWaiting ||= customer.isWaiting && customer.serving === undefined;
+      isAnyoneWaiting ||= customer.isWaiting;
     }
     this.#slots.review(isAnyoneWaiting, nowMs);
     yield* this.#serveNext();

@@ -165,8 +165,10 @@ describe("Serving", () => {
     const rig = new EngineRig({ have: "all", parts: 16, rules });
     for (const peer of [1, 2]) rig.joinWith(peer, []);
     rig.hear(1, { type: "request", first: 0, count: 1 });
+    rig.hear(1, { type: "request", first: 3, count: 1 });
     rig.hear(2, { type: "request", first: 1, count: 1 });
     expect(sent(rig.pass(7900), "refuse")).toEqual([]);
+    // Not what comes next for the one that is being served.
     const refused = sent(rig.pass(300), "refuse");
     expect(refused).toEqual([
       { connection: 2, message: { type: "refuse", first: 1, count: 1, reason: "busy" } },
