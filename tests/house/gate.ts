@@ -23,7 +23,7 @@ const EXECUTABLES = {
   PEER_CMD: join(ROOT, "dist/peer"),
   TRACKER_CMD: join(ROOT, "dist/tracker"),
 };
-const UNIT_TESTS = ["tests/protocol", "tests/peer", "tests/tracker", "tests/contract", "tests/sim"];
+const UNIT_TESTS = ["tests/protocol", "tests/peer", "tests/tracker", "tests/contract"];
 /** The HTTP and the command-line tests: those that start the programs. */
 const PROGRAM_TESTS = [
   "tests/tracker/api.test.ts",
@@ -55,13 +55,19 @@ const COMPILED: Stage = {
   tests: PROGRAM_TESTS,
   env: EXECUTABLES,
 };
-const STAGES: Readonly<Record<string, readonly Stage[]>> = {
+/** Whole swarms in virtual time: one core's work, whatever else goes on. */
+const SIMULATION: Stage = { name: "simulation", command: [BUN, "test"], tests: ["tests/sim"] };
+/** One after the other; those in a list of their own at the same time. */
+const STAGES: Readonly<Record<string, readonly (Stage | readonly Stage[])[]>> = {
   compiled: [BUILD, COMPILED],
   ok: [
     ...CHECKS,
     { name: "unit and contract tests", command: [BUN, "test"], tests: UNIT_TESTS },
     BUILD,
-    { name: "end to end", command: [BUN, "test"], tests: ["tests/e2e", "tests/demo"] },
+    [
+      { name: "end to end", command: [BUN, "test"], tests: ["tests/e2e", "tests/demo"] },
+      SIMULATION,
+    ],
     { name: "robustness", command: [BUN, "test"], tests: ["tests/robustness"] },
     COMPILED,
   ],
@@ -72,21 +78,25 @@ const STOPPED_EXIT_CODE = 130;
 
 /** Runs the stages and says how they ended.
  * @returns the exit code */
-async function run(stages: readonly Stage[]): Promise<number> {
+async function run(stages: readonly (Stage | readonly Stage[])[]): Promise<number> {
   const directory = await mkdtemp(join(tmpdir(), "gate-"));
   const lines: string[] = [];
   let [passed, failed] = [0, 0];
   try {
-    for (const [at, stage] of stages.entries()) {
+    for (const [at, together] of stages.entries()) {
       if (stop.signal.aborted) break;
-      process.stdout.write(`\n== ${stage.name}\n`);
-      const startedMs = performance.now();
-      const tally = await runStage(stage, join(directory, `${at}.xml`));
-      const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
-      passed += tally.passed;
-      failed += tally.failed;
-      lines.push(`${tally.failed === 0 ? "ok    " : "FAILED"} ${stage.name} (${seconds} s)`);
-      if (stage === INSTALL && tally.failed > 0) break;
+      const group = [together].flat();
+      const ended = await Promise.all(
+        group.map((stage, beside) =>
+          timed(stage, join(directory, `${at}-${beside}.xml`), { isBeside: beside > 0 }),
+        ),
+      );
+      for (const { tally, line } of ended) {
+        passed += tally.passed;
+        failed += tally.failed;
+        lines.push(line);
+      }
+      if (together === INSTALL && failed > 0) break;
     }
   } finally {
     await rm(directory, { recursive: true, force: true });
@@ -96,7 +106,23 @@ async function run(stages: readonly Stage[]): Promise<number> {
   return failed === 0 ? 0 : 1;
 }
 
-async function runStage(stage: Stage, reportPath: string): Promise<Tally> {
+async function timed(stage: Stage, reportPath: string, how: { readonly isBeside: boolean }) {
+  if (!how.isBeside) process.stdout.write(`\n== ${stage.name}\n`);
+  const startedMs = performance.now();
+  const tally = await runStage(stage, reportPath, how);
+  const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
+  return {
+    tally,
+    line: `${tally.failed === 0 ? "ok    " : "FAILED"} ${stage.name} (${seconds} s)`,
+  };
+}
+
+/** @param how.isBeside what it prints comes when it has ended, between the lines of the stage that it runs beside */
+async function runStage(
+  stage: Stage,
+  reportPath: string,
+  how: { readonly isBeside: boolean },
+): Promise<Tally> {
   const there = stage.tests?.filter((path) => existsSync(join(ROOT, path)));
   if (there?.length === 0) return { passed: 0, failed: 1 };
   const report = ["--reporter=junit", `--reporter-outfile=${reportPath}`];
@@ -105,10 +131,15 @@ async function runStage(stage: Stage, reportPath: string): Promise<Tally> {
     cwd: ROOT,
     env: { ...process.env, ...stage.env },
     stdin: "ignore",
-    stdout: "inherit",
-    stderr: "inherit",
+    stdout: how.isBeside ? "pipe" : "inherit",
+    stderr: how.isBeside ? "pipe" : "inherit",
     signal: stop.signal,
   });
+  if (child.stdout !== undefined && child.stderr !== undefined) {
+    const printed = [child.stdout, child.stderr].map((stream) => new Response(stream).text());
+    const said = (await Promise.all(printed)).join("");
+    process.stdout.write(`\n== ${stage.name}\n${said}`);
+  }
   const exitCode = await child.exited;
   if (there === undefined) return { passed: 0, failed: exitCode === 0 ? 0 : 1 };
   const text = await readFile(reportPath, "utf8").catch(() => "");
