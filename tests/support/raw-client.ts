@@ -1,7 +1,7 @@
 import { dial } from "../../peer/net/dial.ts";
 import type { SocketStreams } from "../../peer/net/socket.ts";
 import type { Address } from "../../protocol/address.ts";
-import { encodeMessage } from "../../protocol/frame.ts";
+import { encodeMessage, type FrameDecoder } from "../../protocol/frame.ts";
 import type { PartRun } from "../../protocol/geometry.ts";
 import type { ControlMessage } from "../../protocol/messages.ts";
 import type { Torrent } from "../../protocol/torrent.ts";
@@ -12,10 +12,12 @@ import { readAll } from "./sockets.ts";
  * nothing unless it is told to. */
 export class RawClient implements Disposable {
   readonly #socket: SocketStreams;
+  readonly #decoder: FrameDecoder;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
 
-  private constructor(socket: SocketStreams) {
+  private constructor(socket: SocketStreams, decoder: FrameDecoder) {
     this.#socket = socket;
+    this.#decoder = decoder;
     this.#writer = socket.writable.getWriter();
   }
 
@@ -24,7 +26,7 @@ export class RawClient implements Disposable {
     const socket = await dial(address, AbortSignal.timeout(10_000));
     const signal = AbortSignal.timeout(10_000);
     const greeted = await greetAsDialler(socket, { torrent, seed, listenPort: 0, signal });
-    const client = new RawClient(greeted.socket);
+    const client = new RawClient(greeted.socket, greeted.decoder);
     await client.say({ type: "bitmap", parts: "none", bits: new Uint8Array(0) });
     return client;
   }
@@ -45,6 +47,18 @@ export class RawClient implements Disposable {
   /** Reads to the end of the connection. */
   async readAll(): Promise<Uint8Array> {
     return await readAll(this.#socket.readable);
+  }
+
+  /** Reads frames; answers come in any order.
+   * @param onRunBytes is told of which run how many came, each time */
+  async readRuns(onRunBytes: (first: number, bytes: number) => void): Promise<void> {
+    let first = -1;
+    for await (const chunk of this.#socket.readable) {
+      for (const item of this.#decoder.push(chunk)) {
+        if (item.type === "data") first = item.data.first;
+        else if (item.type === "payload") onRunBytes(first, item.chunk.length);
+      }
+    }
   }
 
   /** @param onBytes is told how many came, each time */
