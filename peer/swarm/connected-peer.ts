@@ -39,7 +39,7 @@ export interface ConnectedPeer {
   /** The shortest time from a request to its first bytes, in milliseconds; undefined before the first. */
   roundTripMs: number | undefined;
   /** What it was told of others: when it may be told more, and of whom it was told already. */
-  readonly exchange: { afterMs: number; readonly told: Set<string> };
+  readonly exchange: { afterMs: number; readonly told: Set<ConnectionId> };
   /** Addresses that it told us. */
   addressesTold: number;
   /** Whether its connection is being closed. */

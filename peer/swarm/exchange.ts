@@ -1,4 +1,3 @@
-import { type Address, formatAddress } from "../../protocol/address.ts";
 import { PEERS_PER_MESSAGE_MAX } from "../../protocol/limits.ts";
 import type { ConnectedPeer } from "./connected-peer.ts";
 import type { ConnectionId, SwarmEffect } from "./messages.ts";
@@ -28,24 +27,26 @@ export class Exchange {
   }
 
   *#tell(peer: ConnectedPeer): Generator<SwarmEffect> {
-    const peers = this.#newsFor(peer);
-    if (peers.length === 0) return;
-    for (const address of peers) peer.exchange.told.add(formatAddress(address));
+    const news = this.#newsFor(peer);
+    if (news.length === 0) return;
+    for (const other of news) peer.exchange.told.add(other.connection);
     const { connection } = peer;
+    const peers = news.map(({ address }) => address);
     yield { type: "send", connection, message: { type: "peers", peers } };
   }
 
-  /** @returns addresses of others that we reached ourselves; where there are none, of those that say they can be reached */
-  #newsFor(peer: ConnectedPeer): readonly Address[] {
-    const reached: Address[] = [];
-    const said: Address[] = [];
+  /** @returns others that we reached ourselves; where there are none, those that say they can be reached */
+  #newsFor(peer: ConnectedPeer): readonly ConnectedPeer[] {
+    const reached: ConnectedPeer[] = [];
+    const said: ConnectedPeer[] = [];
     for (const other of this.#peers.values()) {
-      const isNews =
-        other !== peer && !other.isLeaving && !peer.exchange.told.has(formatAddress(other.address));
-      if (isNews && other.isDialled) reached.push(other.address);
-      else if (isNews && other.isListening) said.push(other.address);
+      const { told } = peer.exchange;
+      if (other === peer || other.isLeaving || told.has(other.connection)) continue;
+      if (other.isDialled) reached.push(other);
+      else if (other.isListening && said.length < PEERS_PER_MESSAGE_MAX) said.push(other);
+      if (reached.length >= PEERS_PER_MESSAGE_MAX) break;
     }
-    return (reached.length > 0 ? reached : said).slice(0, PEERS_PER_MESSAGE_MAX);
+    return reached.length > 0 ? reached : said;
   }
 }
 
