@@ -23,7 +23,7 @@ import {
   PART_DIGEST_BYTES,
   type PartAlgorithm,
 } from "./part-algorithm.ts";
-import { type KnownDigests, parseTorrentJson } from "./torrent-json.ts";
+import { type KnownDigests, parseTorrentJson, type TorrentJson } from "./torrent-json.ts";
 
 /** A torrent whose every field has been checked. */
 export interface Torrent {
@@ -100,7 +100,13 @@ function members(object: object): string {
  * @throws {TorrentError} with the code of the first rule it breaks
  * @see SPEC.md §1.1 */
 export function parseTorrent(crypto: Crypto, bytes: Uint8Array, known?: KnownDigests): Torrent {
-  const json = parseTorrentJson(bytes, known);
+  return checkTorrent(crypto, parseTorrentJson(bytes, known));
+}
+
+/** Checks what was read from a torrent file, field by field.
+ * @param json its document, with the digests that were taken out of it
+ * @throws {TorrentError} with the code of the first rule it breaks */
+export function checkTorrent(crypto: Crypto, json: TorrentJson): Torrent {
   const root = parseObject(json.root, "the file");
   const info = parseObject(required(root, "FileInfo"), "FileInfo");
   const geometry = parseGeometry(info);
