@@ -1,3 +1,4 @@
+import { whenAborted } from "../deadline.ts";
 import type { OrderedBytes } from "../transfer/ordered-runs.ts";
 import { type TextStream, toOutputError } from "./output.ts";
 
@@ -8,19 +9,17 @@ export function createByteOutput(
   stream: TextStream,
   signal: AbortSignal,
 ): WritableStream<OrderedBytes> {
-  const stopped = new Promise<never>((_resolve, reject) => {
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  });
-  stopped.catch(() => undefined);
+  const stopped = whenAborted(signal);
   return new WritableStream<OrderedBytes>({
     async write({ bytes, done }) {
       for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
         signal.throwIfAborted();
         const piece = bytes.subarray(at, at + PIECE_BYTES);
-        await Promise.race([writePiece(stream, piece), stopped]);
+        await Promise.race([writePiece(stream, piece), stopped.promise]);
       }
       done();
     },
+    close: () => stopped.release(),
   });
 }
 

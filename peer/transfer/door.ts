@@ -44,11 +44,17 @@ export class Door {
     const isFull =
       this.#greeting.size >= GREETINGS_MAX || this.#connections >= this.#connectionsMax;
     if (isFull && !this.#makeRoom(nowMs)) return undefined;
-    const guest = new Guest(caller, nowMs, (left) => this.#onLeft(left, network));
+    const place = new DisposableStack();
+    const guest = { caller, sinceMs: nowMs, place };
     this.#greeting.add(guest);
     if (network !== undefined) network.connections++;
     this.#connections++;
-    return { stay: () => this.#greeting.delete(guest), [Symbol.dispose]: () => guest.leave() };
+    place.defer(() => {
+      this.#greeting.delete(guest);
+      this.#connections--;
+      if (network !== undefined) network.connections--;
+    });
+    return { stay: () => this.#greeting.delete(guest), [Symbol.dispose]: () => place.dispose() };
   }
 
   /** We call somebody.
@@ -56,19 +62,9 @@ export class Door {
   call(): Disposable | undefined {
     if (this.#connections >= this.#connectionsMax) return undefined;
     this.#connections++;
-    let isOver = false;
-    return {
-      [Symbol.dispose]: () => {
-        if (!isOver) this.#connections--;
-        isOver = true;
-      },
-    };
-  }
-
-  #onLeft(guest: Guest, network: Network | undefined): void {
-    this.#greeting.delete(guest);
-    this.#connections--;
-    if (network !== undefined) network.connections--;
+    const place = new DisposableStack();
+    place.defer(() => this.#connections--);
+    return place;
   }
 
   /** Who has been greeting longest goes, if that was long enough for one who means it. */
@@ -76,7 +72,7 @@ export class Door {
     const [oldest] = this.#greeting;
     if (oldest === undefined || nowMs - oldest.sinceMs < GREETING_MS_MIN) return false;
     oldest.caller.terminate();
-    oldest.leave();
+    oldest.place.dispose();
     return true;
   }
 
@@ -95,23 +91,12 @@ export class Door {
   }
 }
 
-class Guest {
+/** Somebody who was let in. */
+interface Guest {
   readonly caller: Caller;
   readonly sinceMs: number;
-  readonly #onLeft: (guest: Guest) => void;
-  #isGone = false;
-
-  constructor(caller: Caller, sinceMs: number, onLeft: (guest: Guest) => void) {
-    this.caller = caller;
-    this.sinceMs = sinceMs;
-    this.#onLeft = onLeft;
-  }
-
-  leave(): void {
-    if (this.#isGone) return;
-    this.#isGone = true;
-    this.#onLeft(this);
-  }
+  /** His until it is disposed. */
+  readonly place: DisposableStack;
 }
 
 /** One customer's addresses: how many connections they have, and how fast they come. */

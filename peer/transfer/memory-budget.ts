@@ -36,13 +36,9 @@ export class MemoryBudget {
   /** Counts a connection until it is disposed. */
   join(): Disposable {
     this.#connections++;
-    let isOver = false;
-    return {
-      [Symbol.dispose]: () => {
-        if (!isOver) this.#connections--;
-        isOver = true;
-      },
-    };
+    const member = new DisposableStack();
+    member.defer(() => this.#connections--);
+    return member;
   }
 }
 
