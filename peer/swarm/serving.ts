@@ -11,7 +11,8 @@ import { UploadSlots } from "./upload-slots.ts";
 /** What others ask of us: each request is answered once, with its data or with a refusal.
  *
  * A few peers are served at a time, a run each, so that whoever is served soon has something to give on. Whose turn it is
- * next: what we sent least often goes first, since nobody else can give it; among equals, whoever got the fewest bytes. */
+ * next: what we sent least often goes first, since nobody else can give it; among equals whoever has least, then whoever
+ * got the fewest bytes. One turn in FAIR_TURN goes by bytes alone. */
 export class Serving {
   readonly #geometry: Geometry;
   readonly #rules: Rules;
@@ -140,8 +141,8 @@ export class Serving {
 
   #next(): Turn | undefined {
     if (this.#busyCount() >= this.#slots.count) return undefined;
-    // Now and then it is simply the turn of whoever got least: nobody waits for ever.
-    const isByRarity = this.#rules.servesRarestFirst && this.#turns++ % FAIR_TURN !== 0;
+    // Now and then it is simply the turn of whoever got least, whatever he asks for and says he has: nobody waits for ever.
+    const isByRarity = this.#rules.servesRarestFirst && this.#turns % FAIR_TURN !== 0;
     let best: Turn | undefined;
     for (const [connection, customer] of this.#customers) {
       if (customer.serving !== undefined || !customer.isWaiting) continue;
@@ -149,6 +150,7 @@ export class Serving {
       const turn = { connection, customer, ...offer };
       if (best === undefined || isSooner(turn, best)) best = turn;
     }
+    if (best !== undefined) this.#turns++;
     return best;
   }
 
@@ -158,18 +160,20 @@ export class Serving {
     return count;
   }
 
-  #rarestOf(customer: Customer): { readonly run: PartRun; readonly copies: number } {
-    let best: { readonly run: PartRun; readonly copies: number } | undefined;
+  #rarestOf(customer: Customer): Offer {
+    let best: Offer | undefined;
+    const had = customer.peer.bits.count;
     for (const { run } of customer.waiting.values()) {
       const copies = this.#copies[this.#geometry.spanOf(run.first)] ?? 0;
-      if (best === undefined || copies < best.copies) best = { run, copies };
+      if (best === undefined || copies < best.copies) best = { run, copies, had };
       if (copies === 0) break;
     }
     return best ?? this.#oldestOf(customer);
   }
 
-  #oldestOf(customer: Customer): { readonly run: PartRun; readonly copies: number } {
-    for (const { run } of customer.waiting.values()) return { run, copies: 0 };
+  /** By bytes alone: nothing else is looked at. */
+  #oldestOf(customer: Customer): Offer {
+    for (const { run } of customer.waiting.values()) return { run, copies: 0, had: 0 };
     throw new InvariantError("Whoever waits has a request open");
   }
 
@@ -220,19 +224,25 @@ class Customer {
   }
 }
 
-/** Who is next, and with what. */
-interface Turn {
-  readonly connection: ConnectionId;
-  readonly customer: Customer;
+/** What somebody would be sent, and what speaks for it. */
+interface Offer {
   readonly run: PartRun;
   /** Connected peers that we sent it to. */
   readonly copies: number;
+  /** Parts that the asker has: who has few has nobody else to ask, or nothing yet to give. */
+  readonly had: number;
+}
+
+/** Who is next, and with what. */
+interface Turn extends Offer {
+  readonly connection: ConnectionId;
+  readonly customer: Customer;
 }
 
 function isSooner(one: Turn, other: Turn): boolean {
   if (one.copies !== other.copies) return one.copies < other.copies;
-  const [had, otherHad] = [one.customer.peer.bits.count, other.customer.peer.bits.count];
-  return had === otherHad ? one.customer.bytes < other.customer.bytes : had < otherHad;
+  if (one.had !== other.had) return one.had < other.had;
+  return one.customer.bytes < other.customer.bytes;
 }
 
 function refusal(

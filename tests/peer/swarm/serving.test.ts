@@ -189,4 +189,51 @@ describe("Serving", () => {
     ]);
     expect(rig.do({ type: "served", connection: 1, run: rig.run(0), bytes: 1 })).toEqual([]);
   });
+
+  test("Serving prefers among equals whoever has least", () => {
+    const rules = { ...RULES, slotsMin: 1, slotsMax: 1 };
+    const rig = new EngineRig({ have: "all", parts: 16, rules });
+    rig.joinWith(1, []);
+    rig.joinWith(2, [10, 11, 12]);
+    rig.joinWith(3, [13]);
+    rig.hear(1, { type: "request", first: 0, count: 1 });
+    rig.hear(2, { type: "request", first: 1, count: 1 });
+    rig.hear(3, { type: "request", first: 2, count: 1 });
+    const next = rig.do({ type: "served", connection: 1, run: rig.run(0), bytes: 1 });
+    expect(only(next, "serve").map(({ connection }) => connection)).toEqual([3]);
+  });
+
+  test("SRV-8: Serving gives an honest peer its turns beside many who ask for more and say that they have nothing", () => {
+    const rules = { ...RULES, slotsMin: 2, slotsMax: 2 };
+    const rig = new EngineRig({ have: "all", parts: 4000, rules });
+    const greedy = [1, 2, 3, 4, 5, 6];
+    for (const peer of greedy) rig.joinWith(peer, []);
+    rig.joinWith(
+      9,
+      Array.from({ length: 2000 }, (_, at) => at),
+    );
+    let asked = 2000;
+    const ask = (connection: number) =>
+      rig.hear(connection, { type: "request", first: asked++ % 4000, count: 1 });
+    // Each always has a few requests open, for what was never sent before.
+    const serving = [...greedy, 9].flatMap((peer) =>
+      [1, 2, 3].flatMap(() => only(ask(peer), "serve")),
+    );
+    let turns = 0;
+    for (let step = 0; step < 800; step++) {
+      const job = serving.shift();
+      if (job === undefined) throw new Error("Somebody is served");
+      if (job.connection === 9) turns++;
+      const bytes = rig.geometry.runRange(job.run).length;
+      serving.push(
+        ...only(
+          rig.do({ type: "served", connection: job.connection, run: job.run, bytes }),
+          "serve",
+        ),
+        ...only(ask(job.connection), "serve"),
+      );
+    }
+    // One turn in eight is dealt out by bytes, and of those each of seven gets as many.
+    expect(turns).toBeGreaterThanOrEqual(Math.floor(800 / 8) - 14);
+  });
 });
