@@ -118,11 +118,11 @@ export class Asking {
     if (this.#isShort) yield* this.fillAll(nowMs);
   }
 
-  /** Lets the peer owe more as it delivers, up to what its rate carries through `depthMs`, or through a round
-   * trip where that is longer. */
+  /** Lets the peer owe more as it delivers, up to what its rate carries through `depthMs`, or through
+   * ROUND_TRIPS where that is longer. */
   deepen(peer: ConnectedPeer, bytes: number, nowMs: number): void {
     const rate = peer.received.bytesPerSecond(nowMs);
-    const answerMs = (peer.roundTripMs ?? 0) + ANSWER_MARGIN_MS;
+    const answerMs = ROUND_TRIPS * (peer.roundTripMs ?? 0);
     const depthMs = Math.max(this.#rules.depthMs, Math.min(answerMs, DEPTH_MS_MAX));
     const wanted = Math.max((rate * depthMs) / 1000, 2 * this.spanBytes);
     peer.depthBytes = Math.min(peer.depthBytes + bytes, wanted, DEPTH_BYTES_MAX);
@@ -192,7 +192,7 @@ function isWithin(inner: PartRun, outer: PartRun): boolean {
   return inner.first >= outer.first && inner.first + inner.count <= outer.first + outer.count;
 }
 
-/** What a peer is asked for beyond what is on its way. */
-const ANSWER_MARGIN_MS = 500;
+/** Half as much again as is on its way: with just as much the rate would stay what it is. */
+const ROUND_TRIPS = 1.5;
 const DEPTH_MS_MAX = 5000;
 const DEPTH_BYTES_MAX = 16 * 1024 * 1024;

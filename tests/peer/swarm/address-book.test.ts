@@ -276,4 +276,36 @@ describe("AddressBook", () => {
       { address: addressOf(2), reason: "it lied" },
     ]);
   });
+
+  test("SIM-7: next gives those that delivered before, then as many strangers of one source as of another", () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const book = createBook(seed);
+      book.learn(addresses(400), "exchange");
+      book.learn(addresses(410).slice(400), "tracker");
+      const [good] = addresses(411).slice(410);
+      if (good === undefined) throw new Error("There is one more");
+      book.learn([good], "exchange");
+      book.onDelivered(good);
+      expect(book.next(START_MS)).toEqual(good);
+      const others = dialAll(book, START_MS).map(formatAddress);
+      const tracked = addresses(410).slice(400).map(formatAddress);
+      // Ten of four hundred and ten: chance alone would hardly give one.
+      expect(others.filter((address) => tracked.includes(address)).length).toBeGreaterThan(0);
+    }
+  });
+
+  test("onDelivered's control: one that only joined is a stranger like any other", () => {
+    let first = 0;
+    for (let seed = 1; seed <= 20; seed++) {
+      const book = createBook(seed);
+      book.learn(addresses(200), "exchange");
+      const [joined] = addresses(201).slice(200);
+      if (joined === undefined) throw new Error("There is one more");
+      book.onJoined(joined, 1, START_MS);
+      book.onLeft(joined, 1, "gone", START_MS);
+      const next = book.next(START_MS + MINUTE_MS);
+      if (next !== undefined && formatAddress(next) === formatAddress(joined)) first++;
+    }
+    expect(first).toBeLessThan(5);
+  });
 });

@@ -106,6 +106,29 @@ describe("Asking", () => {
     expect(link.bytesOwed(1)).toBeLessThanOrEqual(2 * MIB);
   });
 
+  test("deepen fills a line of 2 MiB/s whose round trip takes 3 s", () => {
+    const rig = new EngineRig({ parts: 4000 });
+    const due: { readonly run: PartRun; readonly atMs: number }[] = [];
+    const note = (effects: readonly SwarmEffect[]) => {
+      for (const run of asked(effects)) due.push({ run, atMs: rig.nowMs + 3000 });
+    };
+    note(rig.joinWith(1, "all"));
+    let [bytes, left] = [0, 0];
+    for (let ms = 0; ms < 60_000; ms += 250) {
+      left = Math.min(left, 0);
+      rig.nowMs += 250;
+      // A line carries no more than its rate, whatever is under way.
+      for (left += MIB / 2; left > 0 && (due[0]?.atMs ?? Number.MAX_VALUE) <= rig.nowMs; ) {
+        const { run } = due.shift() ?? { run: rig.run(0) };
+        const { length } = rig.geometry.runRange(run);
+        left -= length;
+        if (ms >= 30_000) bytes += length;
+        note(rig.complete(1, run));
+      }
+    }
+    expect(bytes / 30).toBeGreaterThan(1.8 * MIB);
+  });
+
   test("fill opens half of what the remote allows at most", () => {
     // Every other part of 256 bytes: each is a request of its own, and two spans of them would be a thousand.
     const rig = new EngineRig({ parts: 8000, partBytes: 256 });
@@ -286,6 +309,23 @@ describe("Asking", () => {
       alone.tick(250);
     }
     expect(sent(alone.effects, "cancel")).toEqual([]);
+  });
+
+  test("review takes one that says it is busy for no silent one", () => {
+    const rig = new EngineRig({ parts: 4 });
+    rig.joinWith(1, "all");
+    rig.joinWith(2, [0]);
+    // It owes two spans all the time, and refuses one of them now and then.
+    for (let second = 0; second < 120; second++) {
+      const [run] = asked(rig.effects, 1).filter(({ first }) => rig.isAsked(1, first));
+      if (second % 5 === 4 && run !== undefined)
+        rig.hear(1, { type: "refuse", first: run.first, count: run.count, reason: "busy" });
+      const effects = rig.pass(1000);
+      for (const { connection, message } of sent(effects, "ping"))
+        rig.hear(connection, { type: "pong", id: message.id });
+      expect(sent(effects, "cancel").filter(({ connection }) => connection === 1)).toEqual([]);
+      expect(closed(effects).filter(([connection]) => connection === 1)).toEqual([]);
+    }
   });
 
   test("SIM-4: review leaves one that answers neither requests nor cancels, so that it holds no memory for ever", () => {

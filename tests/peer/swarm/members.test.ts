@@ -215,4 +215,63 @@ describe("Members", () => {
     expect([rig.engine.stats().sources, rig.engine.stats().isHungry]).toEqual([5, false]);
     expect(new EngineRig({ have: "all" }).engine.stats().isHungry).toBe(false);
   });
+
+  test("isHungry again when those that have something sit on what they were asked for", () => {
+    const rig = new EngineRig({ parts: 40 });
+    for (let connection = 1; connection <= 5; connection++) rig.joinWith(connection, "all");
+    expect(rig.engine.stats().isHungry).toBe(false);
+    rig.pass(4500);
+    expect(rig.engine.stats().isHungry).toBe(false);
+    rig.pass(1500);
+    expect([rig.engine.stats().sources, rig.engine.stats().isHungry]).toEqual([0, true]);
+    // One that sends is a source at the next look.
+    const [run = rig.run(0)] = asked(rig.effects, 3);
+    rig.do({ type: "arrived", connection: 3, first: run.first, bytes: 1 });
+    rig.tick(250);
+    expect(rig.engine.stats().sources).toBe(1);
+  });
+
+  test("dial leaves places to callers while there are sources enough, and takes them all while there are not", () => {
+    const play = (parts: Iterable<number> | "all") => {
+      const rig = new EngineRig({ parts: 400 });
+      for (let connection = 1; connection <= 25; connection++) rig.joinWith(connection, parts);
+      const addresses = Array.from({ length: 100 }, (_, at) => addressOf(100 + at));
+      rig.do({ type: "learned", source: "user", addresses });
+      const dialled = () => only(rig.effects, "dial");
+      for (let count = 0; count < dialled().length; count++) {
+        const { address } = dialled()[count] ?? { address: addressOf(0) };
+        rig.join(1000 + count, { peer: 1000 + count, address });
+        rig.tick();
+      }
+      return dialled().length;
+    };
+    expect(play("all")).toBe(5);
+    // Negative control.
+    expect(play([])).toBe(25);
+  });
+
+  test("tell says what was written to those that have not got it, and tellAll of everything when all is there", () => {
+    const rig = new EngineRig({ parts: 3 });
+    rig.joinWith(1, "all");
+    rig.joinWith(2, [0]);
+    rig.joinWith(3, []);
+    const told = (effects: readonly SwarmEffect[]) =>
+      sent(effects, "have").map(({ connection, message }) => [
+        connection,
+        message.first,
+        message.count,
+      ]);
+    expect(told(rig.complete(1, rig.run(0)))).toEqual([[3, 0, 1]]);
+    expect(told(rig.complete(1, rig.run(1)))).toEqual([
+      [2, 1, 1],
+      [3, 1, 1],
+    ]);
+    // The last: whoever was not told of part 0, which he had, is now.
+    expect(told(rig.complete(1, rig.run(2)))).toEqual([
+      [2, 2, 1],
+      [3, 2, 1],
+      [2, 0, 3],
+      [3, 0, 3],
+    ]);
+  });
 });
