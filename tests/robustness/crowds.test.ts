@@ -117,10 +117,12 @@ describe("peer that serves, and a crowd", () => {
     const beforeMib = meter.usage.residentMib;
     for (let seed = 50; seed < 950; seed += 30)
       await Promise.all(Array.from({ length: 30 }, (_, at) => join(seed + at)));
-    await Bun.sleep(500);
-    meter.sample();
-    // Some 90 KiB each.
-    expect(meter.usage.residentMib - beforeMib).toBeLessThan(112);
+    // What greeting made is garbage, and collected soon: it is what they keep that counts.
+    const keptMib = () => {
+      meter.sample();
+      return meter.usage.residentMib - beforeMib;
+    };
+    await eventually(keptMib, (mib) => mib < 64, 30_000);
     // They all have a place: the one more that may come is served.
     using late = await RawClient.connect(address, torrent, 9999);
     let bytes = 0;

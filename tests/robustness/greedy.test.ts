@@ -137,17 +137,17 @@ describe("peer that serves, and the greedy", () => {
     const port = await seeder.port();
     using honest = await RawClient.connect({ host: "127.0.0.1", port }, torrent, 71);
     const reader = new HonestReader(honest, torrent);
-    // Other things happen on this machine, too: a few looks at it.
+    // Other things happen on this machine, too: the middle one of three looks counts.
     const shares: number[] = [];
-    for (let look = 0; look < 6 && Math.max(0, ...shares) < 0.4; look++) {
+    for (let look = 0; look < 3; look++) {
       const soloRate = await reader.measure(1500);
       await using flood = await startFlood(port, torrentPath);
       const besideRate = await reader.measure(2500);
       shares.push(besideRate / soloRate);
-      // The attack took place: it asked some thousand times a second.
-      expect(flood.perSecond()).toBeGreaterThan(2000);
+      // The attack took place: it asked as often as the answers let it, some thousand times a second.
+      expect(flood.perSecond()).toBeGreaterThan(500);
     }
-    expect(Math.max(...shares)).toBeGreaterThanOrEqual(0.4);
+    expect(shares.toSorted((left, right) => left - right)[1]).toBeGreaterThanOrEqual(0.4);
   });
 
   test("SRV-10: Node ends who has vanished within a minute, whether or not he was asked for something", async () => {
