@@ -17,8 +17,8 @@ import type { SocketStreams } from "../net/socket.ts";
 import type { Lookup } from "../resolve.ts";
 import { PartVerifier } from "../storage/part-verifier.ts";
 import { Slots } from "../storage/slots.ts";
+import { Admission, type Visit } from "./admission.ts";
 import { Dialler } from "./dialler.ts";
-import { Door, type Visit } from "./door.ts";
 import { type GreetOptions, greet } from "./greet.ts";
 import { MemoryBudget } from "./memory-budget.ts";
 import type { Dialled, NodeContext } from "./node-context.ts";
@@ -65,7 +65,7 @@ export class Node implements AsyncDisposable {
   readonly #greeting = new Set<Promise<void>>();
   readonly #context: NodeContext;
   readonly #dialler: Dialler;
-  readonly #door: Door;
+  readonly #admission: Admission;
   #connectionCount = 0;
   #madeCertificate: Promise<Certificate> | undefined;
 
@@ -75,7 +75,7 @@ export class Node implements AsyncDisposable {
     this.#dependencies = dependencies;
     this.#options = options;
     this.#peerId = dependencies.random.bytes(PEER_ID_BYTES);
-    this.#door = new Door(dependencies.clock, connectionsMax());
+    this.#admission = new Admission(dependencies.clock, connectionsMax());
     this.#dialler = new Dialler(dependencies.clock, { lookup: dependencies.lookup, dial });
     this.#listener = listen(options.listen, (socket) => this.#onConnection(socket));
     this.port = this.#listener.port;
@@ -159,7 +159,7 @@ export class Node implements AsyncDisposable {
   }
 
   #onConnection(socket: SocketStreams): void {
-    const visit = this.#stop.signal.aborted ? undefined : this.#door.enter(socket);
+    const visit = this.#stop.signal.aborted ? undefined : this.#admission.enter(socket);
     if (visit === undefined) {
       socket.terminate();
       return;
@@ -201,7 +201,7 @@ export class Node implements AsyncDisposable {
 
   async #dial(swarm: Dialled, address: Address, signal: AbortSignal): Promise<void> {
     const { clock, crypto, log } = this.#dependencies;
-    const place = this.#door.call();
+    const place = this.#admission.call();
     try {
       if (place === undefined) throw noPlace(address);
       const socket = await this.#dialler.connect(address, swarm.originOf(address), signal);

@@ -19,11 +19,11 @@ import type {
 import type { TrackerState } from "./announcer.ts";
 import { Announcing } from "./announcing.ts";
 import { Connection } from "./connection.ts";
+import { type ConnectionEffect, carryOutOn } from "./connection-effects.ts";
 import { withoutForbidden, withoutForbiddenIn } from "./dialler.ts";
 import type { Greeted } from "./greet.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { Dialled, NodeContext } from "./node-context.ts";
-import { type ConnectionEffect, obey } from "./obey.ts";
 import { Outbox } from "./outbox.ts";
 import { type BufferSource, EqualBuffers } from "./part-buffers.ts";
 import type { HeldRun, ReceivePort } from "./receive.ts";
@@ -275,7 +275,8 @@ export class Swarm implements Dialled {
 
   #carryOutOn(effect: ConnectionEffect): void {
     const connection = this.#connections.get(effect.connection);
-    if (connection === undefined || !obey(connection, effect) || effect.type !== "unserve") return;
+    if (connection === undefined || !carryOutOn(connection, effect) || effect.type !== "unserve")
+      return;
     this.#dispatch({ ...effect, type: "served", bytes: 0 });
   }
 

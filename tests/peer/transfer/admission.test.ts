@@ -1,22 +1,22 @@
 import { describe, expect, test } from "bun:test";
 import { connectionsMax } from "../../../peer/net/open-files.ts";
-import { Door, type Visit } from "../../../peer/transfer/door.ts";
+import { Admission, type Visit } from "../../../peer/transfer/admission.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 
-/** A door, and callers at it. */
+/** Whom it lets in, and callers. */
 class Rig {
   readonly clock = new FakeClock();
-  readonly door: Door;
+  readonly admission: Admission;
   /** Who was sent away after he had been let in. */
   readonly ended: string[] = [];
 
   constructor(connectionsMax = 1000) {
-    this.door = new Door(this.clock, connectionsMax);
+    this.admission = new Admission(this.clock, connectionsMax);
   }
 
   call(host: string): Visit | undefined {
     const terminate = () => void this.ended.push(host);
-    return this.door.enter({ remote: { host, port: 1 }, terminate });
+    return this.admission.enter({ remote: { host, port: 1 }, terminate });
   }
 
   /** @returns those who were let in */
@@ -30,7 +30,7 @@ class Rig {
 
 const host = (at: number) => `8.0.${at >> 8}.${at & 255}`;
 
-describe("Door", () => {
+describe("Admission", () => {
   test("SRV-5: enter lets twenty of one network in a second, and 32 stay", async () => {
     for (const hostOf of [() => "8.8.8.8", (at: number) => `2600:1:2:3::${at + 1}`]) {
       const rig = new Rig();
@@ -46,7 +46,7 @@ describe("Door", () => {
       last[0]?.[Symbol.dispose]();
       last[0]?.[Symbol.dispose]();
       expect(rig.callOften(hostOf, 10)).toHaveLength(1);
-      expect(rig.door.connections).toBe(33);
+      expect(rig.admission.connections).toBe(33);
     }
   });
 
@@ -65,7 +65,7 @@ describe("Door", () => {
     await rig.clock.advance(1);
     expect(rig.call("9.9.9.9")).toBeDefined();
     expect(rig.ended).toEqual([host(0)]);
-    expect(rig.door.connections).toBe(64);
+    expect(rig.admission.connections).toBe(64);
     // Those who have shown the torrent are not in the way of others.
     for (const visit of rig.callOften((at) => host(1000 + at), 63)) visit.stay();
     expect(rig.callOften((at) => host(2000 + at), 100)).toHaveLength(63);
@@ -74,14 +74,14 @@ describe("Door", () => {
   test("SRV-5: enter and call together never pass the process's limit, and nobody who stays is sent away", async () => {
     const rig = new Rig(40);
     for (const visit of rig.callOften(host, 30)) visit.stay();
-    const calls = Array.from({ length: 20 }, () => rig.door.call()).filter((call) => call);
+    const calls = Array.from({ length: 20 }, () => rig.admission.call()).filter((call) => call);
     expect(calls).toHaveLength(10);
     await rig.clock.advance(60_000);
     expect(rig.call("9.9.9.9")).toBeUndefined();
     expect(rig.ended).toEqual([]);
     for (const call of calls) call?.[Symbol.dispose]();
     for (const call of calls) call?.[Symbol.dispose]();
-    expect(rig.door.connections).toBe(30);
+    expect(rig.admission.connections).toBe(30);
     expect(rig.call("9.9.9.9")).toBeDefined();
   });
 
@@ -91,7 +91,7 @@ describe("Door", () => {
       if (at % 1000 === 0) await rig.clock.advance(1000);
       rig.call(`${1 + (at >> 16)}.${(at >> 8) & 255}.${at & 255}.1`)?.[Symbol.dispose]();
     }
-    expect(rig.door.connections).toBe(0);
+    expect(rig.admission.connections).toBe(0);
   });
 });
 

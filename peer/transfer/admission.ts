@@ -16,7 +16,7 @@ export interface Visit extends Disposable {
 
 type Caller = Pick<SocketStreams, "remote" | "terminate">;
 
-export class Door {
+export class Admission {
   readonly #clock: Clock;
   readonly #connectionsMax: number;
   readonly #networks = new Map<string, Network>();

@@ -9,7 +9,7 @@ export type ConnectionEffect = Extract<
 
 /** Carries an effect out on its connection.
  * @returns whether a run was taken back that was to be served */
-export function obey(connection: Connection, effect: ConnectionEffect): boolean {
+export function carryOutOn(connection: Connection, effect: ConnectionEffect): boolean {
   switch (effect.type) {
     case "send":
       connection.tell(effect.message);
