@@ -13,7 +13,7 @@ import { TransportError } from "../errors.ts";
 import type { dial } from "../net/dial.ts";
 import type { SocketStreams } from "../net/socket.ts";
 import { type Lookup, resolveHost } from "../resolve.ts";
-import { Slots } from "../storage/slots.ts";
+import { Slots } from "../slots.ts";
 import type { AddressOrigin } from "../swarm/messages.ts";
 import { HostTries } from "./host-tries.ts";
 

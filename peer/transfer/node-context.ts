@@ -5,9 +5,8 @@ import type { Torrent } from "../../protocol/torrent.ts";
 import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
 import type { RateLimit } from "../net/rate-limit.ts";
-
+import type { Slots } from "../slots.ts";
 import type { PartVerifier } from "../storage/part-verifier.ts";
-import type { Slots } from "../storage/slots.ts";
 import type { AddressOrigin, ConnectionId } from "../swarm/messages.ts";
 import type { Greeted } from "./greet.ts";
 import type { MemoryBudget } from "./memory-budget.ts";

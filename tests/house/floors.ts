@@ -38,6 +38,7 @@ export const FLOORS: readonly Floor[] = [
       "printable",
       "resolve",
       "result",
+      "slots",
     ].map((name) => `peer/${name}.ts`),
     below: ["protocol"],
     packages: ["@sinclair/typebox"],
