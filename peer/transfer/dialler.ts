@@ -66,7 +66,11 @@ export class Dialler {
     const [host = ""] = literals;
     if (!origin.isUsers && !this.#tries.take(host))
       throw forbidden(address, "it was called in vain often enough for now");
-    using connecting = createDeadline(this.#clock, CONNECT_MS_MAX, signal);
+    using connecting = createDeadline(
+      this.#clock,
+      origin.isUsers ? CONNECT_MS_MAX : STRANGER_CONNECT_MS_MAX,
+      signal,
+    );
     const streams = await this.#network.dial({ host, port: address.port }, connecting.signal);
     if (!origin.isUsers && isElsewhere(streams, host)) {
       streams.terminate();
@@ -136,3 +140,6 @@ const REASONS: Readonly<Record<AddressRefusal, string>> = {
 const DIALS_AT_ONCE_MAX = 8;
 const RESOLVE_MS_MAX = 5000;
 const CONNECT_MS_MAX = 8000;
+/** Less for those that others named: with many that nobody can call, the calls in vain keep the good ones waiting. The
+ * system has said hello three times by then. */
+const STRANGER_CONNECT_MS_MAX = 4000;

@@ -191,7 +191,7 @@ const churn: Story = {
 const behindNat: Story = {
   // Nobody knows a time that half of them, who cannot call each other either, could not beat: the bound is that of all.
   name: "100 peers, half of them cannot be called",
-  limit: 1.5,
+  limit: 1.45,
   controls: [CALLERS],
   play: (seed, change = {}) => {
     const { sim, source } = begin(EQUALS, seed, change);

@@ -180,5 +180,5 @@ function whyNot(
   return undefined;
 }
 
-const CONNECT_MS = 8000;
+const CONNECT_MS = 4000;
 const GREETING_MS = 10_000;

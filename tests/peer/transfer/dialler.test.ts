@@ -185,6 +185,27 @@ describe("Dialler", () => {
     await pair.far.closed;
   });
 
+  test("connect gives a stranger four seconds to answer, and one that the user named eight", async () => {
+    for (const [origin, ms] of [
+      [byFar, 4000],
+      [USER, 8000],
+    ] as const) {
+      const clock = new FakeClock();
+      let signal: AbortSignal | undefined;
+      const silent: typeof dial = (_address, given) => {
+        signal = given;
+        return new Promise(() => undefined);
+      };
+      const dialler = new Dialler(clock, { lookup: systemLookup, dial: silent });
+      void dialler.connect({ host: "8.8.8.8", port: 6881 }, origin, never);
+      await turn();
+      await clock.advance(ms - 1);
+      expect([ms, signal?.aborted]).toEqual([ms, false]);
+      await clock.advance(1);
+      expect([ms, signal?.aborted]).toEqual([ms, true]);
+    }
+  });
+
   test("CLI-1: connect gives a name server five seconds", async () => {
     const clock = new FakeClock();
     const dialler = new Dialler(clock, { lookup: () => new Promise(() => undefined), dial });
