@@ -25,6 +25,8 @@ export const peers = sqliteTable(
     complete: integer().notNull(),
     /** When it is forgotten, unless it announces before: milliseconds since 1970. */
     expires: integer().notNull(),
+    /** Who may be told of it: everybody when `public`, else those of the same zone. */
+    zone: text().notNull().default("public"),
   },
   (table) => [
     primaryKey({ columns: [table.swarm, table.random, table.host, table.port] }),
@@ -32,3 +34,21 @@ export const peers = sqliteTable(
     uniqueIndex("peers_peer").on(table.swarm, table.peer),
   ],
 );
+
+/** What was announced to the trackers of one machine, in the order of its commits: they keep what is alive in memory, and
+ * read this from the start when they begin and from where they were when another one has written. It has no index, so that
+ * to write is to append. */
+export const peerLog = sqliteTable("peer_log", {
+  /** Never given twice, so that a place in the log stays one. */
+  seq: integer().primaryKey({ autoIncrement: true }),
+  /** A uuid in lower case. */
+  swarm: text().notNull(),
+  host: text().notNull(),
+  port: integer().notNull(),
+  zone: text().notNull(),
+  peer: text(),
+  /** 1 when it has every part, 0 when not, null when it left. */
+  complete: integer(),
+  /** No earlier than it is forgotten, unless a later row tells of it: milliseconds since 1970. */
+  expires: integer().notNull(),
+});

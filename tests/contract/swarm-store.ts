@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import type { PeerAddress } from "../../protocol/announce.ts";
 import { parseSwarmHash, type SwarmHash } from "../../protocol/ids.ts";
 import type { Random } from "../../tracker/clock.ts";
 import { StoreError } from "../../tracker/errors.ts";
@@ -25,6 +26,7 @@ export function announceOf(fields: Partial<Announce> = {}): Announce {
     swarm: swarmHash(1),
     host: "10.0.0.1",
     port: 1000,
+    zone: "public",
     peer: undefined,
     action: "add",
     complete: undefined,
@@ -37,8 +39,12 @@ export function announceOf(fields: Partial<Announce> = {}): Announce {
   };
 }
 
+export function peersOf(view: SwarmView | undefined): readonly PeerAddress[] | undefined {
+  return view && JSON.parse(view.peersJson);
+}
+
 export function portsOf(view: SwarmView | undefined): readonly number[] {
-  return (view?.peers ?? []).map(({ port }) => port).sort((one, other) => one - other);
+  return (peersOf(view) ?? []).map(({ port }) => port).sort((one, other) => one - other);
 }
 
 /** What every swarm store promises (SwarmStore's own text), whatever keeps it. */
@@ -59,6 +65,16 @@ export function describeSwarmStore(
     });
     afterEach(() => store[Symbol.asyncDispose]());
 
+    test("announce tells of a peer whose address leads to it from everywhere, else only callers of its zone", async () => {
+      await announce({ create: true, port: 1, zone: "public" });
+      await announce({ port: 2, zone: "private" });
+      await announce({ port: 3, zone: "loopback" });
+      expect(portsOf(await look({ zone: "public" }))).toEqual([1]);
+      expect(portsOf(await look({ zone: "private" }))).toEqual([1, 2]);
+      expect(portsOf(await look({ zone: "loopback" }))).toEqual([1, 3]);
+      expect(await look()).toMatchObject({ complete: 0, incomplete: 3 });
+    });
+
     test("announce into an unknown swarm gives undefined and changes nothing", async () => {
       expect(await announce()).toBeUndefined();
       expect(await store.totals(NOW)).toEqual({ swarms: 0, complete: 0, incomplete: 0 });
@@ -67,7 +83,7 @@ export function describeSwarmStore(
 
     test("announce makes a swarm when asked to, and counts its caller", async () => {
       const view = await announce({ create: true, complete: true });
-      expect(view).toEqual({ complete: 1, incomplete: 0, peers: [] });
+      expect(view).toEqual({ complete: 1, incomplete: 0, peersJson: "[]" });
       expect(await store.totals(NOW)).toEqual({ swarms: 1, complete: 1, incomplete: 0 });
     });
 
@@ -81,7 +97,7 @@ export function describeSwarmStore(
       await announce({ create: true, host: "10.0.0.1", port: 1 });
       await announce({ host: "2001:db8::1", port: 2 });
       const view = await announce({ host: "peer.example", port: 3 });
-      expect(view?.peers.toSorted((one, other) => one.port - other.port)).toEqual([
+      expect(peersOf(view)?.toSorted((one, other) => one.port - other.port)).toEqual([
         { host: "10.0.0.1", port: 1 },
         { host: "2001:db8::1", port: 2 },
       ]);
@@ -104,13 +120,13 @@ export function describeSwarmStore(
 
     test("announce without a peer id has host and port for its name", async () => {
       await announce({ create: true, port: 1 });
-      expect(await announce({ port: 1 })).toEqual({ complete: 0, incomplete: 1, peers: [] });
+      expect(await announce({ port: 1 })).toEqual({ complete: 0, incomplete: 1, peersJson: "[]" });
     });
 
     test("announce of a known peer id from a new address replaces the old entry", async () => {
       await announce({ create: true, peer: peerId(1), host: "10.0.0.1", port: 1 });
       await announce({ peer: peerId(1), host: "10.0.0.2", port: 2 });
-      expect((await look())?.peers).toEqual([{ host: "10.0.0.2", port: 2 }]);
+      expect(peersOf(await look())).toEqual([{ host: "10.0.0.2", port: 2 }]);
     });
 
     test("announce of a new peer id from a known address replaces the old entry", async () => {
@@ -207,7 +223,8 @@ export function describeSwarmStore(
       await announce({ port: 2, now: NOW + 1 });
       expect(portsOf(await look({ now: NOW + TTL - 1 }))).toEqual([1, 2]);
       const view = await look({ now: NOW + TTL });
-      expect(view).toEqual({ complete: 0, incomplete: 1, peers: [{ host: "10.0.0.1", port: 2 }] });
+      expect(view).toMatchObject({ complete: 0, incomplete: 1 });
+      expect(peersOf(view)).toEqual([{ host: "10.0.0.1", port: 2 }]);
       expect(await store.totals(NOW + TTL)).toEqual({ swarms: 1, complete: 0, incomplete: 1 });
     });
 
@@ -234,7 +251,7 @@ export function describeSwarmStore(
     test("a swarm that expired can be made again and begins empty", async () => {
       await announce({ create: true, port: 1 });
       const view = await announce({ create: true, port: 2, now: NOW + TTL });
-      expect(view).toEqual({ complete: 0, incomplete: 1, peers: [] });
+      expect(view).toEqual({ complete: 0, incomplete: 1, peersJson: "[]" });
     });
 
     test("sweep takes away what expired, a bounded piece a call, and nothing else", async () => {

@@ -26,9 +26,9 @@ describe("migrations", () => {
   }, 30_000);
 
   test("migrations, edited by hand as they are, make the tables, columns and indexes of the schema", () => {
-    for (const table of [schema.peers, schema.swarms]) {
-      const { name } = getTableConfig(table);
-      expect([name, tableOf(applied(), name)]).toEqual([name, wished(table)]);
+    const tables = [schema.peers, schema.swarms, schema.peerLog].map(getTableConfig);
+    for (const table of tables) {
+      expect([table.name, tableOf(applied(), table.name)]).toEqual([table.name, wished(table)]);
     }
   });
 
@@ -106,8 +106,7 @@ function tableOf(database: Database, name: string): Table {
   };
 }
 
-function wished(table: typeof schema.peers | typeof schema.swarms): Table {
-  const { columns, indexes, primaryKeys } = getTableConfig(table);
+function wished({ columns, indexes, primaryKeys }: ReturnType<typeof getTableConfig>): Table {
   const ofIndexes = indexes.map(({ config }) =>
     config.columns.map((column) => ("name" in column ? column.name : "?")).join(","),
   );

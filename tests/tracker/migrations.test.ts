@@ -3,11 +3,9 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type Client, createClient } from "@libsql/client";
 import { generateSQLiteDrizzleJson, generateSQLiteMigration } from "drizzle-kit/api";
-import { getTableConfig } from "drizzle-orm/sqlite-core";
 import { MIGRATIONS, type Migration } from "../../migrations/index.ts";
 import { migrate } from "../../tracker/migrate.ts";
 import * as schema from "../../tracker/schema.ts";
-import { peers, swarms } from "../../tracker/schema.ts";
 import { makeTempDirectory, removeDirectory } from "../support/tracker.ts";
 
 const FOLDER = join(import.meta.dir, "../../migrations");
@@ -51,27 +49,6 @@ describe("MIGRATIONS", () => {
     const { swarms: _gone, ...without } = schema;
     const control = await generateSQLiteDrizzleJson({ ...without }, snapshot.id);
     expect(await generateSQLiteMigration(snapshot, control)).not.toEqual([]);
-  });
-
-  test("make the tables, columns and indexes of tracker/schema.ts", async () => {
-    const client = openNew();
-    await migrate(client);
-    for (const table of [peers, swarms]) {
-      const { name, columns, indexes } = getTableConfig(table);
-      const names = await column(client, "SELECT name FROM pragma_table_info(?)", [name]);
-      expect(names).toEqual(columns.map((wanted) => wanted.name));
-      const found = await column(client, "SELECT name FROM pragma_index_list(?)", [name]);
-      for (const { config } of indexes) expect(found).toContain(config.name);
-    }
-    client.close();
-  });
-
-  test("make peers WITHOUT ROWID, which Drizzle cannot say and a new migration may forget", async () => {
-    const client = openNew();
-    await migrate(client);
-    const sql = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = 'peers'";
-    expect((await column(client, sql))[0]).toEndWith("WITHOUT ROWID");
-    client.close();
   });
 });
 

@@ -4,6 +4,8 @@ import type { ClientAddress } from "../client-address.ts";
 import { readBody } from "./read-body.ts";
 import type { AnnounceService } from "./service.ts";
 
+const JSON_HEADERS = { "content-type": "application/json;charset=utf-8" };
+
 /** The calls by which peers meet: HTTP in, service, HTTP out. */
 export function announceRoutes(service: AnnounceService, clientAddress: ClientAddress) {
   return new Elysia()
@@ -19,7 +21,8 @@ export function announceRoutes(service: AnnounceService, clientAddress: ClientAd
       "/peers",
       async ({ request, server }) => {
         const body = await readBody(request, PeersRequest);
-        return service.announce(body, clientAddress(request, server));
+        const text = await service.announce(body, clientAddress(request, server));
+        return new Response(text, { headers: JSON_HEADERS });
       },
       { parse: "none" },
     );

@@ -1,9 +1,4 @@
-import type {
-  HashRequest,
-  HashResponse,
-  PeersRequest,
-  PeersResponse,
-} from "../../protocol/announce.ts";
+import type { HashRequest, HashResponse, PeersRequest } from "../../protocol/announce.ts";
 import { parseSwarmHash, type SwarmHash } from "../../protocol/ids.ts";
 import type { Clock, Random } from "../clock.ts";
 import { ClientError } from "../errors.ts";
@@ -46,6 +41,7 @@ export class AnnounceService {
     await this.#store.announce({
       ...address,
       ...this.#lifetime(),
+      zone: "public",
       swarm: hash,
       peer: request.peer,
       action: "add",
@@ -57,18 +53,19 @@ export class AnnounceService {
     return { hash, interval: this.#options.intervalSeconds };
   }
 
-  /** Takes a peer's news and tells it of others. A peer that has the whole file makes the swarm known again, so that one
+  /** Takes a peer's news and tells it of others, in the JSON text of a PeersResponse. A peer that has the whole file makes the swarm known again, so that one
    * with an old data directory, or after a lost database, is found.
    * @param source the caller's socket address, if one is seen
    * @throws {ClientError} bad_host, bad_port, unknown_swarm
    * @throws {StoreError} */
-  async announce(request: PeersRequest, source: string | undefined): Promise<PeersResponse> {
+  async announce(request: PeersRequest, source: string | undefined): Promise<string> {
     const stopped = request.event === "stopped";
     const announce: Announce = {
       ...sanitizeAddress(request, source),
       ...this.#lifetime(),
       ...planHandout(request),
       swarm: toSwarmHash(request.hash),
+      zone: "public",
       peer: request.peer,
       action: stopped ? "remove" : "add",
       complete: isComplete(request),
@@ -76,8 +73,9 @@ export class AnnounceService {
     };
     const view = await this.#store.announce(announce);
     if (view === undefined) throw new ClientError("unknown_swarm");
-    const { peers, complete, incomplete } = view;
-    return { peers: [...peers], interval: this.#options.intervalSeconds, complete, incomplete };
+    const { peersJson, complete, incomplete } = view;
+    const numbers = { interval: this.#options.intervalSeconds, complete, incomplete };
+    return `{"peers":${peersJson},${JSON.stringify(numbers).slice(1)}`;
   }
 
   /** @returns what is alive, at most TOTALS_MAX_AGE_MS old

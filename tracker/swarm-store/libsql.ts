@@ -1,6 +1,5 @@
 import type { Client, ResultSet, Row } from "@libsql/client";
 import { drizzle } from "drizzle-orm/libsql";
-import type { PeerAddress } from "../../protocol/announce.ts";
 import type { Clock, Random } from "../clock.ts";
 import { BatchWriter, type BatchWriterOptions } from "./batch-writer.ts";
 import {
@@ -73,11 +72,12 @@ export class LibsqlSwarmStore implements SwarmStore {
   }
 
   #toValues(announce: Announce): AnnounceValues {
-    const { swarm, host, port, peer, complete, now, expires, want, only } = announce;
+    const { swarm, host, port, zone, peer, complete, now, expires, want, only } = announce;
     return {
       hash: swarm,
       host,
       port,
+      zone,
       peer: peer ?? null,
       complete: complete === undefined ? null : Number(complete),
       now,
@@ -121,9 +121,7 @@ function toCounts(result: ResultSet | undefined): { complete: number; incomplete
 }
 
 function parseView(row: Row): SwarmView {
-  const sample = JSON.parse(String(row[2])) as readonly (readonly [string, number])[];
-  const peers: readonly PeerAddress[] = sample.map(([host, port]) => ({ host, port }));
-  return { complete: Number(row[0]), incomplete: Number(row[1]), peers };
+  return { complete: Number(row[0]), incomplete: Number(row[1]), peersJson: String(row[2]) };
 }
 
 function toKey(row: Row): PeerKey {

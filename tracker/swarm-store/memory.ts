@@ -7,6 +7,7 @@ interface Entry {
   readonly host: string;
   readonly port: number;
   readonly peer: string | undefined;
+  readonly zone: Announce["zone"];
   readonly complete: boolean;
   readonly expires: number;
 }
@@ -93,7 +94,7 @@ export class MemorySwarmStore implements SwarmStore {
       if (peers.length >= announce.want) break;
       if (isWanted(entry, announce)) peers.push({ host: entry.host, port: entry.port });
     }
-    return { ...count(swarm, announce.now), peers };
+    return { ...count(swarm, announce.now), peersJson: JSON.stringify(peers) };
   }
 
   /** One step a looked-at entry, so that a sweep can stop after any; Map iterators endure changes meanwhile. */
@@ -117,14 +118,14 @@ export class MemorySwarmStore implements SwarmStore {
 }
 
 function add(swarm: Swarm, announce: Announce): void {
-  const { host, port, peer, expires, now } = announce;
+  const { host, port, peer, zone, expires, now } = announce;
   const replaced = [
     swarm.byAddress.get(addressKey(announce)),
     peer === undefined ? undefined : swarm.byPeer.get(peer),
   ].filter((entry) => entry !== undefined);
   const wasComplete = replaced.some((entry) => entry.complete && entry.expires > now);
   for (const entry of replaced) forget(swarm, entry);
-  const entry = { host, port, peer, complete: announce.complete ?? wasComplete, expires };
+  const entry = { host, port, peer, zone, complete: announce.complete ?? wasComplete, expires };
   swarm.byAddress.set(addressKey(entry), entry);
   if (peer !== undefined) swarm.byPeer.set(peer, entry);
 }
@@ -143,8 +144,9 @@ function forget(swarm: Swarm, entry: Entry): void {
   if (entry.peer !== undefined) swarm.byPeer.delete(entry.peer);
 }
 
-function isWanted(entry: Entry, { host, port, only, now }: Announce): boolean {
+function isWanted(entry: Entry, { host, port, zone, only, now }: Announce): boolean {
   if (entry.expires <= now || (entry.host === host && entry.port === port)) return false;
+  if (entry.zone !== "public" && entry.zone !== zone) return false;
   return only === "all" || !entry.complete;
 }
 

@@ -28,6 +28,7 @@ export interface AnnounceValues {
   readonly hash: string;
   readonly host: string;
   readonly port: number;
+  readonly zone: string;
   readonly peer: string | null;
   /** 1, 0, or null for "as before". */
   readonly complete: number | null;
@@ -55,7 +56,7 @@ export interface Statements {
   readonly makeSwarm: Fill<AnnounceValues>;
   readonly addPeer: Fill<AnnounceValues>;
   readonly removePeer: Fill<AnnounceValues>;
-  /** -> [complete, incomplete, sample as JSON `[[host, port], …]`], or nothing when the swarm is unknown or expired */
+  /** -> [complete, incomplete, sample as JSON `[{host, port}, …]`], or nothing when the swarm is unknown or expired */
   readonly lookAround: Fill<AnnounceValues>;
   /** -> [swarm, random, host, port] of the next peers in order */
   readonly nextPeers: Fill<PeerKey & { readonly limit: number }>;
@@ -112,8 +113,8 @@ function announceStatements(
     addPeer: compile(
       db
         .run(
-          sql`insert or replace into ${peers} (swarm, random, host, port, peer, complete, expires)
-              select ${swarms.id}, ${value("random")}, ${value("host")}, ${value("port")}, ${value("peer")},
+          sql`insert or replace into ${peers} (swarm, random, host, port, zone, peer, complete, expires)
+              select ${swarms.id}, ${value("random")}, ${value("host")}, ${value("port")}, ${value("zone")}, ${value("peer")},
                      coalesce(${value("complete")}, (${lastComplete(db)}), 0), ${value("expires")}
               from ${swarms} where ${liveSwarm}`,
         )
@@ -150,10 +151,11 @@ function lookAround(db: LibSQLDatabase): Fill<AnnounceValues> {
   const sample = (window: SQL): SQL => sql`
     select * from (
       select ${peers.host}, ${peers.port} from ${peers}
-      where ${and(eq(peers.swarm, swarmId), window, isAlive, isOther, isWanted)}
+      where ${and(eq(peers.swarm, swarmId), window, isAlive, isOther, isWanted, isNear)}
       order by ${peers.random} limit ${value("want")}
     )`;
   const isOther = or(ne(peers.host, value("host")), ne(peers.port, value("port")));
+  const isNear = or(eq(peers.zone, "public"), eq(peers.zone, value("zone")));
   const isWanted = lte(peers.complete, value("completeMax"));
   const counts = db
     .select({
@@ -166,7 +168,7 @@ function lookAround(db: LibSQLDatabase): Fill<AnnounceValues> {
     db
       .all(
         sql`select counts.complete, counts.living - counts.complete, (
-              select json_group_array(json_array(host, port)) from (
+              select json_group_array(json_object('host', host, 'port', port)) from (
                 ${sample(gte(peers.random, value("start")))}
                 union all ${sample(lt(peers.random, value("start")))}
                 limit ${value("want")}

@@ -1,4 +1,4 @@
-import type { PeerAddress } from "../../protocol/announce.ts";
+import type { AddressClass } from "../../protocol/address-policy.ts";
 import type { SwarmHash } from "../../protocol/ids.ts";
 
 /** One peer's news of one swarm, and what it wants to hear of the others. */
@@ -6,6 +6,8 @@ export interface Announce {
   readonly swarm: SwarmHash;
   readonly host: string;
   readonly port: number;
+  /** Where the peer's address leads to it: everybody is told of a `public` one, of any other those of the same zone. */
+  readonly zone: AddressClass;
   /** The peer's own id; undefined when it does not tell one, then host and port are its name. */
   readonly peer: string | undefined;
   /** Whether the peer is there from now on, or gone. */
@@ -30,8 +32,9 @@ export interface SwarmView {
   readonly complete: number;
   /** Living peers that miss parts, the announcing one included. */
   readonly incomplete: number;
-  /** A random sample of the other living peers. */
-  readonly peers: readonly PeerAddress[];
+  /** A random sample of the other living peers, as the JSON text of a `PeerAddress[]`: whoever keeps peers keeps their text
+   * too, since to make it anew for each answer costs more than all the rest of one. */
+  readonly peersJson: string;
 }
 
 /** All that is alive in the store. */
