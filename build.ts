@@ -149,6 +149,7 @@ async function buildAll(): Promise<void> {
   }
   await report("tracker", {
     entry: join(ROOT, "tracker/index.ts"),
+    threads: [join(ROOT, "tracker/swarm-store/file-log-worker.ts")],
     outfile: join(ROOT, "dist/tracker"),
     plugins,
   });

@@ -13,14 +13,21 @@ export type AddressPolicy = "source" | "lan" | "compat";
 
 /** Where an address leads. `unusable` is all that is no place of one machine for everybody: link-local, multicast,
  * documentation, tunnels that hold another address, and what nobody has given out yet. */
-export type AddressClass =
-  | "public"
-  | "private"
-  | "uniqueLocal"
-  | "carrierGradeNat"
-  | "loopback"
-  | "unspecified"
-  | "unusable";
+export type AddressClass = (typeof ADDRESS_CLASSES)[number];
+
+const ADDRESS_CLASSES = [
+  "public",
+  "private",
+  "uniqueLocal",
+  "carrierGradeNat",
+  "loopback",
+  "unspecified",
+  "unusable",
+] as const;
+
+export function isAddressClass(value: unknown): value is AddressClass {
+  return ADDRESS_CLASSES.some((addressClass) => addressClass === value);
+}
 
 export type AddressRefusal = "not_an_address" | "unusable_address" | "foreign_address" | "low_port";
 
@@ -61,11 +68,24 @@ export function classOf(literal: string): AddressClass | undefined {
 export function networkOf(literal: string): string {
   const canonical = canonicalLiteral(literal);
   if (canonical === undefined || !canonical.includes(":")) return canonical ?? literal;
-  const prefix = ipaddr.parse(canonical).toByteArray().slice(0, IPV6_NETWORK_BYTES);
-  return `${Uint8Array.from(prefix).toHex()}/64`;
+  return `${ipv6Prefix(canonical, IPV6_NETWORK_BYTES)}/64`;
 }
 
+/** @param host an IP literal in canonical form, or a name
+ * @returns the same text for all addresses that lie side by side, mostly with one owner: of IPv4 a /24, of IPv6 a /48; a
+ * name's own */
+export function neighbourhoodOf(host: string): string {
+  if (host.includes(":")) return `${ipv6Prefix(host, IPV6_NEIGHBOURHOOD_BYTES)}/48`;
+  return IPV4.test(host) ? host.slice(0, host.lastIndexOf(".")) : host;
+}
+
+function ipv6Prefix(literal: string, bytes: number): string {
+  return Uint8Array.from(ipaddr.parse(literal).toByteArray().slice(0, bytes)).toHex();
+}
+
+const IPV4 = /^[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+$/;
 const IPV6_NETWORK_BYTES = 8;
+const IPV6_NEIGHBOURHOOD_BYTES = 6;
 
 /** The ranges of the library that have a class of their own; whatever it may add is unusable until it stands here. */
 const NAMED_CLASSES: ReadonlyMap<string, AddressClass> = new Map([

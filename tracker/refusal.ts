@@ -16,11 +16,16 @@ const RETRY_AFTER_SECONDS = "2";
 export function toRefusal(code: string | number, error: unknown): Refusal {
   const client = toClientError(code, error);
   if (client !== undefined) return { status: client.status, headers: {}, body: toBody(client) };
-  if (error instanceof StoreError && error.code !== "failed") {
-    const headers = { "retry-after": RETRY_AFTER_SECONDS };
-    return { status: 503, headers, body: { error: "The tracker is busy", code: "busy" } };
-  }
+  if (error instanceof StoreError) return refuseForStore(error);
   return { status: 500, headers: {}, body: { error: "Internal error", code: "internal" } };
+}
+
+/** Nothing of what was asked was kept, whatever the trouble; it is worth another try. */
+function refuseForStore({ code }: StoreError): Refusal {
+  const headers = { "retry-after": RETRY_AFTER_SECONDS };
+  if (code === "full")
+    return { status: 429, headers, body: { error: "The tracker is full", code } };
+  return { status: 503, headers, body: { error: "The tracker is busy", code: "busy" } };
 }
 
 function toClientError(code: string | number, error: unknown): ClientError | undefined {

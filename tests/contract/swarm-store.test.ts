@@ -1,18 +1,29 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import fc from "fast-check";
-import type { Random } from "../../tracker/clock.ts";
-import { systemClock } from "../../tracker/clock.ts";
-import { MemorySwarmStore } from "../../tracker/swarm-store/memory.ts";
+import { type Clock, type Random, systemClock } from "../../tracker/clock.ts";
+import { StoreError } from "../../tracker/errors.ts";
+import { migrate } from "../../tracker/migrate.ts";
+import { IndexedSwarmStore } from "../../tracker/swarm-store/indexed.ts";
+import { LibsqlSwarmStore } from "../../tracker/swarm-store/libsql.ts";
+import { createLocalClient, setUpConnection } from "../../tracker/swarm-store/local-database.ts";
 import { openSwarmStore } from "../../tracker/swarm-store/open.ts";
-import type { Announce, SwarmStore } from "../../tracker/swarm-store/store.ts";
-import { makeTempDirectory, removeDirectory, SeededRandom } from "../support/tracker.ts";
+import type { Announce, SwarmStore, SwarmView } from "../../tracker/swarm-store/store.ts";
+import {
+  eventually,
+  FakeClock,
+  makeTempDirectory,
+  removeDirectory,
+  SeededRandom,
+} from "../support/tracker.ts";
 import {
   announceOf,
   describeSwarmStore,
   NOW,
   peerId,
   peersOf,
+  portsOf,
   swarmHash,
   TTL,
 } from "./swarm-store.ts";
@@ -25,24 +36,37 @@ beforeAll(async () => {
 });
 afterAll(() => removeDirectory(directory));
 
-function openFile(random: Random, path: string): Promise<SwarmStore> {
+function openFile(random: Random, path: string, clock: Clock = new FakeClock(NOW)) {
   const { signal } = new AbortController();
-  return openSwarmStore(systemClock, random, { url: `file:${path}`, token: undefined, signal });
+  return openSwarmStore(clock, random, { url: `file:${path}`, token: undefined, signal });
 }
 
 function openNewFile(random: Random): Promise<SwarmStore> {
   return openFile(random, join(directory, `${files++}.db`));
 }
 
-describeSwarmStore("MemorySwarmStore", async (random) => new MemorySwarmStore(random));
-describeSwarmStore("LibsqlSwarmStore", openNewFile);
+/** The store for databases that many share, on a file. */
+async function openShared(random: Random): Promise<SwarmStore> {
+  const client = createLocalClient(`file:${join(directory, `${files++}.db`)}`);
+  await setUpConnection(client);
+  await migrate(client);
+  return new LibsqlSwarmStore(systemClock, random, client, { onReconnect: setUpConnection });
+}
 
-describe("LibsqlSwarmStore on a file", () => {
-  test("keeps swarms, peers and their expiry when it is opened again", async () => {
+describeSwarmStore("IndexedSwarmStore in memory", async (random) =>
+  IndexedSwarmStore.inMemory(systemClock, random),
+);
+describeSwarmStore("IndexedSwarmStore on a file", openNewFile);
+describeSwarmStore("LibsqlSwarmStore", openShared);
+
+describe("IndexedSwarmStore on a file", () => {
+  test("keeps swarms, peers and what they said when it is opened again", async () => {
     const path = join(directory, "kept.db");
     const before = await openFile(new SeededRandom(1), path);
     await before.announce(announceOf({ create: true, peer: peerId(1), port: 1, complete: true }));
     await before.announce(announceOf({ port: 2, now: NOW + 10 }));
+    await before.announce(announceOf({ port: 3 }));
+    await before.announce(announceOf({ port: 3, action: "remove" }));
     await before[Symbol.asyncDispose]();
 
     await using after = await openFile(new SeededRandom(2), path);
@@ -52,19 +76,96 @@ describe("LibsqlSwarmStore on a file", () => {
       incomplete: 1,
       peersJson: '[{"host":"10.0.0.1","port":2}]',
     });
-    const late = await after.announce(announceOf({ port: 4, now: NOW + 10 + TTL }));
-    expect(peersOf(late)).toEqual([{ host: "10.0.0.1", port: 3 }]);
+    const kept = await after.announce(announceOf({ port: 4, now: NOW + 10 + TTL - 1 }));
+    expect(portsOf(kept)).toEqual([2, 3]);
+    const late = await after.announce(announceOf({ port: 5, now: NOW + 10 + 1.25 * TTL }));
+    expect(portsOf(late)).toEqual([4]);
   });
 
-  test("two stores on one file see each other's announces", async () => {
+  test("writes nothing for what the log says already, and again before that ends", async () => {
+    const path = join(directory, "again.db");
+    await using store = await openFile(new SeededRandom(1), path);
+    const last = (): Promise<number> => lastRow(path);
+    await store.announce(announceOf({ create: true, port: 1 }));
+    expect(await last()).toBe(1);
+    await store.announce(announceOf({ port: 1, now: NOW + TTL / 4 }));
+    expect(await last()).toBe(1);
+    await store.announce(announceOf({ port: 1, now: NOW + TTL / 4 + 1 }));
+    expect(await last()).toBe(2);
+    await store.announce(announceOf({ port: 1, now: NOW + TTL / 4 + 2, complete: true }));
+    expect(await last()).toBe(3);
+  });
+
+  test("erases rows that say nothing any more", async () => {
+    const path = join(directory, "erased.db");
+    await using store = await openFile(new SeededRandom(1), path);
+    for (const complete of [false, true, false]) {
+      await store.announce(announceOf({ create: true, port: 1, complete }));
+      await store.announce(announceOf({ create: true, port: 2, complete }));
+    }
+    await store.announce(announceOf({ port: 2, action: "remove" }));
+    await store.sweep({ now: NOW, limit: 100 });
+    expect(await countRows(path)).toBe(2);
+    await store.sweep({ now: NOW + 2 * TTL, limit: 100 });
+    expect(await countRows(path)).toBe(0);
+  });
+
+  test("sees what another process on the same file announced, a moment later", async () => {
     const path = join(directory, "shared.db");
+    const clock = new FakeClock(NOW);
     await using one = await openFile(new SeededRandom(1), path);
-    await using other = await openFile(new SeededRandom(2), path);
-    await one.announce(announceOf({ create: true, port: 1 }));
-    const view = await other.announce(announceOf({ port: 2 }));
-    expect(peersOf(view)).toEqual([{ host: "10.0.0.1", port: 1 }]);
+    await using other = await openFile(new SeededRandom(2), path, clock);
+    const look = (): Promise<SwarmView | undefined> =>
+      other.announce(announceOf({ port: 9, action: "remove" }));
+    await one.announce(announceOf({ create: true, port: 1, complete: true }));
+    expect(await look()).toBeUndefined();
+    await clock.advance(250);
+    const seen = await eventually(look, (view) => view !== undefined);
+    expect(seen).toMatchObject({ complete: 1 });
+    await one.announce(announceOf({ port: 1, action: "remove" }));
+    await clock.advance(250);
+    await eventually(look, (view) => view?.complete === 0);
+  });
+
+  test("writes everything again when its file was lost under it", async () => {
+    const folder = join(directory, "lost");
+    await mkdir(folder);
+    const path = join(folder, "tracker.db");
+    const clock = new FakeClock(NOW);
+    await using store = await openFile(new SeededRandom(1), path, clock);
+    for (let port = 1; port <= 3; port++) await store.announce(announceOf({ create: true, port }));
+    await removeDirectory(folder);
+    let port = 10;
+    const announceNext = async (): Promise<unknown> => {
+      await clock.advance(250);
+      return await store.announce(announceOf({ port: port++ })).catch((error: unknown) => error);
+    };
+    await eventually(announceNext, (answer) => answer instanceof StoreError);
+    // What is known and needs no writing is answered all the same.
+    expect(await store.announce(announceOf({ port: 1 }))).toMatchObject({ complete: 0 });
+    await mkdir(folder);
+    await store.announce(announceOf({ port: 5 }));
+    for (let port = 1; port <= 3; port++) await store.announce(announceOf({ port }));
+    await using copy = await openFile(new SeededRandom(2), path);
+    const view = await copy.announce(announceOf({ port: 5 }));
+    expect(portsOf(view)).toEqual([1, 2, 3]);
   });
 });
+
+async function countRows(path: string): Promise<number> {
+  return await ask(path, "SELECT count(*) FROM peer_log");
+}
+
+async function lastRow(path: string): Promise<number> {
+  return await ask(path, "SELECT max(seq) FROM peer_log");
+}
+
+async function ask(path: string, sql: string): Promise<number> {
+  const client = createLocalClient(`file:${path}`);
+  const { rows } = await client.execute(sql);
+  client.close();
+  return Number(rows[0]?.[0]);
+}
 
 const operation = fc.record({
   swarm: fc.integer({ min: 1, max: 2 }).map(swarmHash),
@@ -80,11 +181,11 @@ const operation = fc.record({
   sweeps: fc.boolean(),
 });
 
-describe("MemorySwarmStore and LibsqlSwarmStore", () => {
+describe("IndexedSwarmStore and LibsqlSwarmStore", () => {
   test("agree on any sequence of announces, sweeps and passing time", async () => {
     const runs = fc.asyncProperty(fc.array(operation, { maxLength: 40 }), async (operations) => {
-      await using memory = new MemorySwarmStore(new SeededRandom(1));
-      await using file = await openNewFile(new SeededRandom(2));
+      await using memory = await openNewFile(new SeededRandom(1));
+      await using file = await openShared(new SeededRandom(2));
       let now = NOW;
       for (const { passes, sweeps, ...fields } of operations) {
         now += passes;

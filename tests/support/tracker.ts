@@ -7,7 +7,7 @@ import { AnnounceService } from "../../tracker/announce/service.ts";
 import { createTracker } from "../../tracker/app.ts";
 import { type ClientAddress, socketAddress } from "../../tracker/client-address.ts";
 import { type Clock, type Random, systemClock, systemRandom } from "../../tracker/clock.ts";
-import { MemorySwarmStore } from "../../tracker/swarm-store/memory.ts";
+import { IndexedSwarmStore } from "../../tracker/swarm-store/indexed.ts";
 import type { SwarmStore } from "../../tracker/swarm-store/store.ts";
 
 const ENTRY = join(import.meta.dir, "../../tracker/index.ts");
@@ -167,7 +167,7 @@ export interface TestTracker extends AsyncDisposable {
 /** A tracker's app in this process, not listening. */
 export function createTestApp(options: TestTrackerOptions = {}) {
   const { clock = systemClock, random = systemRandom } = options;
-  const store = options.store ?? new MemorySwarmStore(random);
+  const store = options.store ?? IndexedSwarmStore.inMemory(clock, random);
   const { intervalSeconds = 30, ttlMs = 120_000 } = options;
   const service = new AnnounceService(clock, random, store, { intervalSeconds, ttlMs });
   const clientAddress = options.clientAddress ?? socketAddress;

@@ -169,7 +169,7 @@ describe("tracker app", () => {
   test.each<[StoreErrorCode, number, string, string | null]>([
     ["busy", 503, '{"error":"The tracker is busy","code":"busy"}', "2"],
     ["overloaded", 503, '{"error":"The tracker is busy","code":"busy"}', "2"],
-    ["failed", 500, '{"error":"Internal error","code":"internal"}', null],
+    ["failed", 503, `{"error":"The tracker is busy","code":"busy"}`, "2"],
   ])(
     "TRK-10: answers a store that is %s with %d and none of its words",
     async (code, status, text, retry) => {

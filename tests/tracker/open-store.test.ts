@@ -32,7 +32,7 @@ class Starter implements AsyncDisposable {
   readonly #errors;
 
   constructor(port: number, urls: readonly string[]) {
-    const command = [process.execPath, CHILD, String(port), ...urls];
+    const command = [process.execPath, CHILD, String(port), String(STARTERS), ...urls];
     this.#child = Bun.spawn(command, { stdin: "pipe", stdout: "pipe", stderr: "pipe" });
     this.#lines = linesOf(this.#child.stdout);
     this.#errors = new Response(this.#child.stderr).text();
@@ -64,7 +64,7 @@ describe("openSwarmStore", () => {
     expect(await answers()).toEqual(starters.map(() => "loaded"));
     for (const _url of urls) {
       for (const starter of starters) starter.go();
-      expect((await answers()).toSorted()).toEqual(ports.map(String));
+      expect(await answers()).toEqual(ports.map(() => String(STARTERS)));
     }
   }, 60_000);
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { getLogger } from "@logtape/logtape";
 import { StoreError } from "../../tracker/errors.ts";
-import { MemorySwarmStore } from "../../tracker/swarm-store/memory.ts";
+import { IndexedSwarmStore } from "../../tracker/swarm-store/indexed.ts";
 import type { SwarmStore } from "../../tracker/swarm-store/store.ts";
 import { sweepForever } from "../../tracker/sweep.ts";
 import { announceOf } from "../contract/swarm-store.ts";
@@ -52,7 +52,7 @@ function recording(store: SwarmStore) {
 describe("sweepForever", () => {
   test("TRK-6: clears everything that expired, at most 1000 entries a tick, and stops when told", async () => {
     const clock = new FakeClock();
-    const { recorded, sweeps } = recording(new MemorySwarmStore(new SeededRandom(1)));
+    const { recorded, sweeps } = recording(IndexedSwarmStore.inMemory(clock, new SeededRandom(1)));
     for (let port = 1; port <= 2500; port++) {
       const expires = clock.now() + 1000;
       await recorded.announce(

@@ -21,18 +21,19 @@ export async function readBody<Schema extends TSchema>(
   return body;
 }
 
-function parseJson(bytes: Uint8Array): unknown {
+function parseJson(text: string): unknown {
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    return JSON.parse(text);
   } catch (cause) {
     throw new ClientError("bad_json", { cause });
   }
 }
 
-async function readBounded(request: Request): Promise<Uint8Array> {
+/** What is no UTF-8 becomes U+FFFD, which no field of ours may have. */
+async function readBounded(request: Request): Promise<string> {
   const length = request.headers.get("content-length");
   if (Number(length ?? 0) > REQUEST_BYTES_MAX) throw new ClientError("too_large");
-  if (length !== null) return request.bytes();
+  if (length !== null) return request.text();
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of request.body ?? []) {
@@ -40,5 +41,5 @@ async function readBounded(request: Request): Promise<Uint8Array> {
     if (bytes > REQUEST_BYTES_MAX) throw new ClientError("too_large");
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks);
+  return new TextDecoder().decode(Buffer.concat(chunks));
 }

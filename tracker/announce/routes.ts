@@ -4,7 +4,7 @@ import type { ClientAddress } from "../client-address.ts";
 import { readBody } from "./read-body.ts";
 import type { AnnounceService } from "./service.ts";
 
-const JSON_HEADERS = { "content-type": "application/json;charset=utf-8" };
+const JSON_TYPE = "application/json;charset=utf-8";
 
 /** The calls by which peers meet: HTTP in, service, HTTP out. */
 export function announceRoutes(service: AnnounceService, clientAddress: ClientAddress) {
@@ -19,10 +19,11 @@ export function announceRoutes(service: AnnounceService, clientAddress: ClientAd
     )
     .post(
       "/peers",
-      async ({ request, server }) => {
+      async ({ request, server, set }) => {
         const body = await readBody(request, PeersRequest);
-        const text = await service.announce(body, clientAddress(request, server));
-        return new Response(text, { headers: JSON_HEADERS });
+        // A Response of our own would be taken apart and made anew, to join its headers with all others'.
+        set.headers["content-type"] = JSON_TYPE;
+        return service.announce(body, clientAddress(request, server));
       },
       { parse: "none" },
     );

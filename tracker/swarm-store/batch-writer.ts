@@ -1,6 +1,7 @@
-import { type Client, type InStatement, LibsqlError, type ResultSet } from "@libsql/client";
+import type { Client, InStatement, ResultSet } from "@libsql/client";
 import type { Clock } from "../clock.ts";
 import { StoreError } from "../errors.ts";
+import { toStoreError } from "./database-error.ts";
 
 /** The one way to the database: everything waits here and goes down together, one transaction for all that came in one
  * turn of the event loop (group commit). Nobody is answered before the transaction that holds his statements is committed. */
@@ -106,11 +107,4 @@ export class BatchWriter implements AsyncDisposable {
 
 function closed(): StoreError {
   return new StoreError("closed", "Cannot use the store: it is closed");
-}
-
-function toStoreError(cause: unknown): StoreError {
-  const busy = cause instanceof LibsqlError && cause.code.startsWith("SQLITE_BUSY");
-  return busy
-    ? new StoreError("busy", "Cannot commit: the database is locked by another process", { cause })
-    : new StoreError("failed", "Cannot commit: the database refused the transaction", { cause });
 }

@@ -1,13 +1,15 @@
-import { type Client, type Config, createClient, LibsqlError } from "@libsql/client";
+import { createClient, LibsqlError } from "@libsql/client";
 import type { Clock, Random } from "../clock.ts";
 import { FatalError } from "../errors.ts";
 import { migrate } from "../migrate.ts";
+import { isBusy } from "./database-error.ts";
+import { FileLog } from "./file-log.ts";
+import { IndexedSwarmStore } from "./indexed.ts";
 import { LibsqlSwarmStore } from "./libsql.ts";
-import { MemorySwarmStore } from "./memory.ts";
+import { createLocalClient, setUpConnection } from "./local-database.ts";
 import type { SwarmStore } from "./store.ts";
+import { DEFAULT_LIMITS, type StoreLimits } from "./swarm-index.ts";
 
-/** How long one statement of a local database waits for another process's lock; the event loop stands still meanwhile. */
-const BUSY_TIMEOUT_MS = 2000;
 /** How long the start waits in all for other trackers that start on the same database. */
 const OPEN_TIMEOUT_MS = 30_000;
 const RETRY_MS_MIN = 20;
@@ -20,6 +22,8 @@ export interface OpenOptions {
   readonly token: string | undefined;
   /** Ends the waiting for other processes. */
   readonly signal: AbortSignal;
+  /** Where they differ from DEFAULT_LIMITS. */
+  readonly limits?: Partial<StoreLimits>;
 }
 
 /** Opens the store, brings its schema up to date and waits for other trackers that do so at the same time.
@@ -29,12 +33,14 @@ export async function openSwarmStore(
   random: Random,
   options: OpenOptions,
 ): Promise<SwarmStore> {
-  if (options.url === ":memory:") return new MemorySwarmStore(random);
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  if (options.url === ":memory:") {
+    return IndexedSwarmStore.inMemory(clock, random, limits);
+  }
   const deadline = clock.now() + OPEN_TIMEOUT_MS;
   for (;;) {
     try {
-      const client = await openDatabase(options);
-      return new LibsqlSwarmStore(clock, random, client, { onReconnect: setUp });
+      return await open(clock, random, { ...options, limits });
     } catch (error) {
       if (!isBusy(error) || options.signal.aborted || clock.now() >= deadline) throw toFatal(error);
     }
@@ -43,35 +49,39 @@ export async function openSwarmStore(
   }
 }
 
-async function openDatabase({ url, token }: OpenOptions): Promise<Client> {
-  const client = createClient(toClientConfig(url, token));
+async function open(
+  clock: Clock,
+  random: Random,
+  { url, token, limits }: OpenOptions & { readonly limits: StoreLimits },
+): Promise<SwarmStore> {
+  const isFile = url.startsWith("file:");
+  const client = isFile
+    ? createLocalClient(url)
+    : createClient({ url, ...(token === undefined ? {} : { authToken: token }) });
   try {
-    // Kept in the file's header; switching needs the database alone, which is why it can be busy.
-    if (client.protocol === "file") await client.execute("PRAGMA journal_mode = WAL");
-    await setUp(client);
+    if (isFile) await setUpConnection(client);
     await migrate(client);
-    return client;
   } catch (error) {
     client.close();
     throw error;
   }
+  if (!isFile) return new LibsqlSwarmStore(clock, random, client, { onReconnect: async () => {} });
+  client.close();
+  return await openLog(clock, random, new FileLog(url), limits);
 }
 
-function toClientConfig(url: string, token: string | undefined): Config {
-  const config = { url, ...(token === undefined ? {} : { authToken: token }) };
-  // One connection: see the trap in BatchWriter's reconnect.
-  return url.startsWith("file:") ? { ...config, concurrency: 1, timeout: BUSY_TIMEOUT_MS } : config;
-}
-
-/** Settings that each new connection needs. With a write-ahead log, NORMAL keeps every commit through the death of the
- * process and loses at most the last ones in a power cut, never the database's consistency; peers announce again within
- * half a minute, so a disk's sync a commit would buy nothing. */
-async function setUp(client: Client): Promise<void> {
-  if (client.protocol === "file") await client.execute("PRAGMA synchronous = NORMAL");
-}
-
-function isBusy(error: unknown): boolean {
-  return error instanceof LibsqlError && /^SQLITE_(BUSY|LOCKED)/.test(error.code);
+async function openLog(
+  clock: Clock,
+  random: Random,
+  log: FileLog,
+  limits: StoreLimits,
+): Promise<SwarmStore> {
+  try {
+    return await IndexedSwarmStore.open(clock, random, log, limits);
+  } catch (error) {
+    await log[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 function toFatal(cause: unknown): FatalError {
