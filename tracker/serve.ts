@@ -34,6 +34,7 @@ export async function serve(
     url: config.databaseUrl,
     token: config.databaseToken,
     signal,
+    limits: { lifetimeMsMax: 2 * config.ttlMs },
   });
   const app = createApp(log, store, { config, version });
   const { stop, url } = listen(app, config);

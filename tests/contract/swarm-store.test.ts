@@ -10,6 +10,7 @@ import { LibsqlSwarmStore } from "../../tracker/swarm-store/libsql.ts";
 import { createLocalClient, setUpConnection } from "../../tracker/swarm-store/local-database.ts";
 import { openSwarmStore } from "../../tracker/swarm-store/open.ts";
 import type { Announce, SwarmStore, SwarmView } from "../../tracker/swarm-store/store.ts";
+import type { StoreLimits } from "../../tracker/swarm-store/swarm-index.ts";
 import {
   eventually,
   FakeClock,
@@ -36,9 +37,14 @@ beforeAll(async () => {
 });
 afterAll(() => removeDirectory(directory));
 
-function openFile(random: Random, path: string, clock: Clock = new FakeClock(NOW)) {
+function openFile(
+  random: Random,
+  path: string,
+  clock: Clock = new FakeClock(NOW),
+  limits: Partial<StoreLimits> = {},
+): Promise<SwarmStore> {
   const { signal } = new AbortController();
-  return openSwarmStore(clock, random, { url: `file:${path}`, token: undefined, signal });
+  return openSwarmStore(clock, random, { url: `file:${path}`, token: undefined, signal, limits });
 }
 
 function openNewFile(random: Random): Promise<SwarmStore> {
@@ -80,6 +86,23 @@ describe("IndexedSwarmStore on a file", () => {
     expect(portsOf(kept)).toEqual([2, 3]);
     const late = await after.announce(announceOf({ port: 5, now: NOW + 10 + 1.25 * TTL }));
     expect(portsOf(late)).toEqual([4]);
+  });
+
+  test("TRK-11: lets nobody live for years whom a wrong clock wrote down, unless nobody limits it", async () => {
+    const path = join(directory, "years.db");
+    const before = await openFile(new SeededRandom(1), path, new FakeClock(NOW + 1000 * TTL));
+    await before.announce(announceOf({ create: true, port: 1, now: NOW + 1000 * TTL }));
+    await before[Symbol.asyncDispose]();
+    for (const [lifetimeMsMax, incomplete] of [
+      [1.25 * TTL, 0],
+      [Number.POSITIVE_INFINITY, 1],
+    ] as const) {
+      await using after = await openFile(new SeededRandom(2), path, new FakeClock(NOW), {
+        lifetimeMsMax,
+      });
+      expect(await after.totals(NOW)).toMatchObject({ incomplete: 1 });
+      expect(await after.totals(NOW + 2 * TTL)).toMatchObject({ incomplete });
+    }
   });
 
   test("writes nothing for what the log says already, and again before that ends", async () => {
