@@ -67,10 +67,12 @@ export const PeerAddress = Type.Object({
 });
 export type PeerAddress = Static<typeof PeerAddress>;
 
-/** Answer of `POST /peers`; `interval` is in seconds, `complete` and `incomplete` count the whole swarm. */
+/** Answer of `POST /peers`; `interval` and `min_interval`, the least time between two announces whatever the caller wants, are
+ * in seconds, `complete` and `incomplete` count the whole swarm. */
 export const PeersResponse = Type.Object({
   peers: Type.Array(PeerAddress, { maxItems: ANSWER_PEERS_MAX }),
   interval: Type.Optional(Type.Number({ minimum: 0 })),
+  min_interval: Type.Optional(Type.Number({ minimum: 0 })),
   complete: Type.Optional(Type.Integer({ minimum: 0 })),
   incomplete: Type.Optional(Type.Integer({ minimum: 0 })),
 });

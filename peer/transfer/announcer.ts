@@ -1,5 +1,5 @@
 import type { Address } from "../../protocol/address.ts";
-import type { AnnounceEvent, PeersRequest } from "../../protocol/announce.ts";
+import type { AnnounceEvent, PeersRequest, PeersResponse } from "../../protocol/announce.ts";
 import type { Clock } from "../clock.ts";
 import { createDeadline } from "../deadline.ts";
 import { TrackerError } from "../errors.ts";
@@ -38,6 +38,8 @@ export class Announcer {
   #wake: AbortController | undefined;
   #failures = 0;
   #isKnown = false;
+  /** How long a hungry swarm waits: as long as the tracker wishes, at least. */
+  #hungryMs = HUNGRY_MS;
 
   constructor(
     clock: Clock,
@@ -81,7 +83,7 @@ export class Announcer {
       this.#isKnown = true;
       this.#port.onState({ type: "answered" });
       this.#port.onPeers(answer.peers, this.#tracker.answeredFrom);
-      return this.#nextMs(answer.interval);
+      return this.#nextMs(answer);
     } catch (cause) {
       if (signal.aborted) {
         // Cut off, it may have arrived all the same.
@@ -104,12 +106,10 @@ export class Announcer {
     return Math.max(ownMs * (0.5 + this.#random() / 2), wishedMs);
   }
 
-  #nextMs(intervalSeconds: number | undefined): number {
-    const seconds = Math.min(
-      Math.max(intervalSeconds ?? INTERVAL_SECONDS, INTERVAL_SECONDS_MIN),
-      INTERVAL_SECONDS_MAX,
-    );
-    return this.#port.isHungry() ? HUNGRY_MS : seconds * 1000;
+  #nextMs({ interval, min_interval }: PeersResponse): number {
+    const seconds = inBounds(interval ?? INTERVAL_SECONDS);
+    this.#hungryMs = Math.max(HUNGRY_MS, inBounds(min_interval ?? 0) * 1000);
+    return this.#port.isHungry() ? this.#hungryMs : seconds * 1000;
   }
 
   /** Waits, in steps: a swarm that becomes hungry meanwhile is not kept waiting for a long interval. */
@@ -119,8 +119,8 @@ export class Announcer {
     const either = AbortSignal.any([signal, wake.signal]);
     const until = this.#clock.monotonic() + ms;
     while (!either.aborted && this.#clock.monotonic() < until) {
-      if (this.#failures === 0 && ms > HUNGRY_MS && this.#port.isHungry()) return;
-      const stepMs = Math.min(until - this.#clock.monotonic(), HUNGRY_MS);
+      if (this.#failures === 0 && ms > this.#hungryMs && this.#port.isHungry()) return;
+      const stepMs = Math.min(until - this.#clock.monotonic(), this.#hungryMs);
       await this.#clock.sleep(stepMs, { signal: either }).catch(() => undefined);
     }
   }
@@ -135,6 +135,10 @@ export class Announcer {
       });
     });
   }
+}
+
+function inBounds(seconds: number): number {
+  return Math.min(Math.max(seconds, INTERVAL_SECONDS_MIN), INTERVAL_SECONDS_MAX);
 }
 
 /** While hungry: well under the 3 s within which a new source is to be used. */

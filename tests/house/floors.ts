@@ -68,7 +68,7 @@ export const FLOORS: readonly Floor[] = [
 
   {
     name: "tracker base",
-    paths: ["client-address", "clock", "config", "errors", "log"].map(
+    paths: ["activity", "client-address", "clock", "config", "errors", "log"].map(
       (name) => `tracker/${name}.ts`,
     ),
     below: ["protocol"],

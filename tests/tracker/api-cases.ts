@@ -105,6 +105,7 @@ function describeGoodRequests(api: () => Api): void {
     expect(seen).toEqual({
       peers: [{ host: "10.1.1.1", port: 1111 }],
       interval: 30,
+      min_interval: 2,
       complete: 1,
       incomplete: 1,
     });
@@ -159,9 +160,19 @@ function describeGoodRequests(api: () => Api): void {
     expect(await announce(api(), hash, { event: "stopped" })).toEqual({
       peers: [],
       interval: 30,
+      min_interval: 2,
       complete: 1,
       incomplete: 0,
     });
+  });
+
+  test("POST /peers asks a downloader with few others to come again soon", async () => {
+    const hash = await register(api());
+    expect(await announce(api(), hash, { left: 10 })).toMatchObject({ interval: 2 });
+    for (let port = 1; port <= 4; port++) {
+      await announce(api(), hash, { listening_port: 4000 + port, left: 10 });
+    }
+    expect(await announce(api(), hash, { left: 10 })).toMatchObject({ interval: 30 });
   });
 
   test("POST /peers moves a peer that comes from a new address", async () => {

@@ -1,17 +1,12 @@
 import type { HashRequest, HashResponse, PeersRequest } from "../../protocol/announce.ts";
 import { parseSwarmHash, type SwarmHash } from "../../protocol/ids.ts";
+import { Activity } from "../activity.ts";
 import type { Clock, Random } from "../clock.ts";
 import { ClientError } from "../errors.ts";
 import type { Announce, SwarmStore, Totals } from "../swarm-store/store.ts";
 import { isComplete, planHandout } from "./handout.ts";
+import { type IntervalOptions, planInterval } from "./interval.ts";
 import { sanitizeAddress } from "./sanitize.ts";
-
-export interface AnnounceOptions {
-  /** How often a peer is asked to announce itself, in seconds. */
-  readonly intervalSeconds: number;
-  /** How long after its last announce a peer is forgotten, in milliseconds. */
-  readonly ttlMs: number;
-}
 
 /** Totals are counted over the whole store, so no more often than this. */
 const TOTALS_MAX_AGE_MS = 1000;
@@ -21,14 +16,16 @@ export class AnnounceService {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #store: SwarmStore;
-  readonly #options: AnnounceOptions;
+  readonly #options: IntervalOptions;
+  readonly #activity: Activity;
   #totals: { readonly at: number; readonly value: Promise<Totals> } | undefined;
 
-  constructor(clock: Clock, random: Random, store: SwarmStore, options: AnnounceOptions) {
+  constructor(clock: Clock, random: Random, store: SwarmStore, options: IntervalOptions) {
     this.#clock = clock;
     this.#random = random;
     this.#store = store;
     this.#options = options;
+    this.#activity = new Activity(clock);
   }
 
   /** Makes a swarm; who asks for one has the file, so it is the first complete peer.
@@ -74,7 +71,10 @@ export class AnnounceService {
     const view = await this.#store.announce(announce);
     if (view === undefined) throw new ClientError("unknown_swarm");
     const { peersJson, complete, incomplete } = view;
-    const numbers = { interval: this.#options.intervalSeconds, complete, incomplete };
+    this.#activity.count();
+    const perSecond = this.#activity.perSecond();
+    const intervals = planInterval(request, view, perSecond, this.#options);
+    const numbers = { ...intervals, complete, incomplete };
     return `{"peers":${peersJson},${JSON.stringify(numbers).slice(1)}`;
   }
 

@@ -166,6 +166,30 @@ describe("Announcer", () => {
     }
   });
 
+  test("Announcer comes no sooner than the tracker can bear, hungry as it may be", async () => {
+    for (const [min_interval, gapMs] of [
+      [undefined, 2000],
+      [0, 2000],
+      [7, 7000],
+      [1e300, 3_600_000],
+    ] as const) {
+      const rig = new Rig();
+      rig.isHungry = true;
+      rig.answer = () =>
+        Response.json({
+          peers: [],
+          interval: 30,
+          ...(min_interval !== undefined && { min_interval }),
+        });
+      rig.start();
+      await rig.settle();
+      await rig.pass(gapMs - 1);
+      expect(rig.asked).toHaveLength(1);
+      await rig.pass(2);
+      expect(rig.asked).toHaveLength(2);
+    }
+  });
+
   test("Announcer passes on the peers", async () => {
     const rig = new Rig();
     const peers = [{ host: "10.0.0.1", port: 7 }];
