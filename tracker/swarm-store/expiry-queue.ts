@@ -8,89 +8,92 @@ export interface Expiring {
   gone: boolean;
 }
 
-interface Waiting<Item> {
-  readonly item: Item;
-  readonly at: number;
-}
-
 /** Above so many, the heap is made anew when most of it is gone: a crowd that comes and goes must not be kept. */
 const GONE_MIN = 1024;
 
 export class ExpiryQueue<Item extends Expiring> {
-  #heap: Waiting<Item>[] = [];
+  /** A heap, and the time by which each of it was put in its place: two lists, since pairs would be a million objects. */
+  #items: Item[] = [];
+  #times: number[] = [];
   #gone = 0;
 
   add(item: Item): void {
-    this.#push({ item, at: item.expires });
+    let place = this.#items.length;
+    this.#items.push(item);
+    this.#times.push(item.expires);
+    while (place > 0) {
+      const parent = (place - 1) >> 1;
+      if (this.#timeAt(parent) <= item.expires) break;
+      this.#move(parent, place);
+      place = parent;
+    }
+    this.#items[place] = item;
+    this.#times[place] = item.expires;
   }
 
   /** Has to be told of each item that was marked gone while it waited here. */
   forget(): void {
     this.#gone++;
-    if (this.#gone < GONE_MIN || this.#gone * 2 < this.#heap.length) return;
-    const living = this.#heap.filter(({ item }) => !item.gone).map(({ item }) => item);
-    this.#heap = [];
+    if (this.#gone < GONE_MIN || this.#gone * 2 < this.#items.length) return;
+    const living = this.#items.filter(({ gone }) => !gone);
+    this.#items = [];
+    this.#times = [];
     this.#gone = 0;
     for (const item of living) this.add(item);
   }
 
   /** @returns whether something in it may have expired */
   hasExpired(now: number): boolean {
-    return timeOf(this.#heap[0]) <= now;
+    return this.#timeAt(0) <= now;
   }
 
   /** Takes out the one that expires first, if its time has come.
    * @param now by default the end of time: the oldest, expired or not */
-  takeExpired(now = Number.POSITIVE_INFINITY): Item | undefined {
-    for (let first = this.#heap[0]; first !== undefined && first.at <= now; first = this.#heap[0]) {
-      const { item, at } = first;
-      if (item.gone) {
+  takeExpired(now = Number.MAX_VALUE): Item | undefined {
+    while (this.#timeAt(0) <= now) {
+      const first = this.#items[0];
+      if (first === undefined) break;
+      if (first.gone) {
         this.#gone--;
         this.#pop();
-      } else if (item.expires > at) {
-        this.#replaceFirst({ item, at: item.expires });
+      } else if (first.expires > this.#timeAt(0)) {
+        this.#sink(first, first.expires);
       } else {
         this.#pop();
-        return item;
+        return first;
       }
     }
     return undefined;
   }
 
   #pop(): void {
-    const last = this.#heap.pop();
-    if (last !== undefined && this.#heap.length > 0) this.#replaceFirst(last);
+    const last = this.#items.pop();
+    const time = this.#times.pop();
+    if (last === undefined || time === undefined || this.#items.length === 0) return;
+    this.#sink(last, time);
   }
 
-  #push(waiting: Waiting<Item>): void {
-    const heap = this.#heap;
-    let place = heap.length;
-    heap.push(waiting);
-    while (place > 0) {
-      const parent = (place - 1) >> 1;
-      const above = heap[parent];
-      if (above === undefined || above.at <= waiting.at) break;
-      heap[place] = above;
-      place = parent;
-    }
-    heap[place] = waiting;
-  }
-
-  #replaceFirst(waiting: Waiting<Item>): void {
-    const heap = this.#heap;
+  /** Puts an item in the first one's place, and where it belongs from there. */
+  #sink(item: Item, time: number): void {
     let place = 0;
     for (;;) {
       const left = 2 * place + 1;
-      const isRight = timeOf(heap[left + 1]) < timeOf(heap[left]);
-      const child = heap[isRight ? left + 1 : left];
-      if (child === undefined || child.at >= waiting.at) break;
-      heap[place] = child;
-      place = isRight ? left + 1 : left;
+      const child = this.#timeAt(left + 1) < this.#timeAt(left) ? left + 1 : left;
+      if (this.#timeAt(child) >= time) break;
+      this.#move(child, place);
+      place = child;
     }
-    heap[place] = waiting;
+    this.#items[place] = item;
+    this.#times[place] = time;
   }
-}
 
-function timeOf(waiting: Waiting<unknown> | undefined): number {
-  return waiting?.at ?? Number.POSITIVE_INFINITY;
+  #move(from: number, to: number): void {
+    const item = this.#items[from];
+    if (item !== undefined) this.#items[to] = item;
+    this.#times[to] = this.#timeAt(from);
+  }
+
+  #timeAt(place: number): number {
+    return this.#times[place] ?? Number.POSITIVE_INFINITY;
+  }
 }

@@ -49,8 +49,7 @@ export class FileLog implements PeerLog {
         this.#own = this.#own.slice(-1);
         return [];
       }
-      const rows = columns.flatMap((of) => parseRow(of) ?? []);
-      const foreign = rows.filter(({ seq }) => !this.#isOwn(seq));
+      const foreign = this.#foreignOf(columns);
       if (foreign.length > 0) return foreign;
     }
   }
@@ -69,6 +68,15 @@ export class FileLog implements PeerLog {
     const answer = await waiting.promise;
     if (answer.type === "failure") throw new StoreError(answer.code, answer.message);
     return answer;
+  }
+
+  #foreignOf(all: readonly unknown[]): readonly NumberedRow[] {
+    const foreign: NumberedRow[] = [];
+    for (const columns of all) {
+      const row = parseRow(columns);
+      if (row !== undefined && !this.#isOwn(row.seq)) foreign.push(row);
+    }
+    return foreign;
   }
 
   #isOwn(seq: number): boolean {

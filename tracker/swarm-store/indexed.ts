@@ -1,7 +1,7 @@
 import type { SwarmHash } from "../../protocol/ids.ts";
 import type { Clock, Random } from "../clock.ts";
 import { StoreError } from "../errors.ts";
-import { createEmptyLog, type LogRow, type PeerLog } from "./peer-log.ts";
+import { createEmptyLog, type LogRow, type NumberedRow, type PeerLog } from "./peer-log.ts";
 import type { Announce, SwarmStore, SwarmView, Swept, Totals } from "./store.ts";
 import { DEFAULT_LIMITS, type StoreLimits, SwarmIndex } from "./swarm-index.ts";
 
@@ -49,12 +49,12 @@ export class IndexedSwarmStore implements SwarmStore {
     clock: Clock,
     log: PeerLog,
     index: SwarmIndex,
-    readOn: () => Promise<boolean>,
+    takeIn: (rows: readonly NumberedRow[]) => void,
   ) {
     this.#clock = clock;
     this.#log = log;
     this.#index = index;
-    this.#reading = log.isShared ? this.#readForever(readOn) : Promise.resolve();
+    this.#reading = log.isShared ? this.#readForever(takeIn) : Promise.resolve();
   }
 
   /** Takes in what the log has.
@@ -67,16 +67,16 @@ export class IndexedSwarmStore implements SwarmStore {
     limits: StoreLimits,
   ): Promise<IndexedSwarmStore> {
     const index = new SwarmIndex(random, limits);
-    const reader = (): Promise<boolean> =>
-      readOn(log, index, { now: clock.now(), lifetimeMsMax: limits.lifetimeMsMax });
-    while (await reader()) {}
-    return new IndexedSwarmStore(clock, log, index, reader);
+    const takeIn = (rows: readonly NumberedRow[]): void =>
+      restore(index, rows, { now: clock.now(), lifetimeMsMax: limits.lifetimeMsMax });
+    await readAll(log, takeIn);
+    return new IndexedSwarmStore(clock, log, index, takeIn);
   }
 
   /** A store that forgets everything with the process: for tests, and for `--db :memory:`. */
   static inMemory(clock: Clock, random: Random, limits = DEFAULT_LIMITS): IndexedSwarmStore {
     const index = new SwarmIndex(random, limits);
-    return new IndexedSwarmStore(clock, createEmptyLog(), index, async () => false);
+    return new IndexedSwarmStore(clock, createEmptyLog(), index, () => {});
   }
 
   async announce(announce: Announce): Promise<SwarmView | undefined> {
@@ -236,12 +236,12 @@ export class IndexedSwarmStore implements SwarmStore {
     else this.#busy.set(hash, others);
   }
 
-  async #readForever(readOn: () => Promise<boolean>): Promise<void> {
+  async #readForever(takeIn: (rows: readonly NumberedRow[]) => void): Promise<void> {
     const { signal } = this.#stop;
     while (!signal.aborted) {
       await this.#clock.sleep(READ_PAUSE_MS, { signal });
       try {
-        while (!signal.aborted && (await readOn())) {}
+        await readAll(this.#log, takeIn);
       } catch {
         // Whoever writes meets the same trouble and is told of it.
       }
@@ -249,19 +249,29 @@ export class IndexedSwarmStore implements SwarmStore {
   }
 }
 
-/** @returns whether there may be more */
-async function readOn(
+/** Reads the log to its end; the next piece is on its way while one is taken in. */
+async function readAll(
   log: PeerLog,
+  takeIn: (rows: readonly NumberedRow[]) => void,
+): Promise<void> {
+  let rows = await log.read();
+  while (rows.length > 0) {
+    const next = log.read();
+    takeIn(rows);
+    rows = await next;
+  }
+}
+
+function restore(
   index: SwarmIndex,
+  rows: readonly NumberedRow[],
   { now, lifetimeMsMax }: { readonly now: number; readonly lifetimeMsMax: number },
-): Promise<boolean> {
-  const rows = await log.read();
+): void {
   for (const { seq, row } of rows) {
     // A clock that was wrong for a while must not let anybody live for years.
     const kept = Math.min(row.expires, now + lifetimeMsMax);
     index.restore(toAnnounce(row, now, kept), { seq, kept });
   }
-  return rows.length > 0;
 }
 
 function toAnnounce(row: LogRow, now: number, expires: number): Announce {

@@ -3,7 +3,8 @@ import type { PeerEntry } from "./peer-entry.ts";
 
 /** A text's length, then its bytes. Holds the address of every IPv4 and IPv6 literal; longer ones, names, stay outside. */
 const SLOT_BYTES = 64;
-const SLOTS_MIN = 4;
+const SLOTS_MIN = 2;
+const GROWTH = 1.4;
 
 /** Entries to draw from, in no order. What answers are made of lies side by side as bytes, apart from the entries: to fetch
  * fifty texts from all over the memory costs ten times what it costs to copy them from here. */
@@ -11,6 +12,8 @@ export class PeerPool {
   readonly #entries: PeerEntry[] = [];
   readonly #neighbourhoods: number[] = [];
   #slots: Buffer = Buffer.alloc(0);
+  /** Texts that no slot holds. */
+  readonly #longTexts = new Map<PeerEntry, string>();
   /** How many may be told of to their own zone only. */
   #zoned = 0;
 
@@ -37,31 +40,46 @@ export class PeerPool {
     const slots = this.#slots;
     const start = place * SLOT_BYTES;
     const bytes = slots[start] ?? 0;
-    if (bytes === 0) return at + target.write(this.#entries[place]?.text ?? "", at, "latin1");
+    if (bytes === 0) return at + target.write(this.#longText(place), at, "latin1");
     for (let offset = 1; offset <= bytes; offset++) {
       target[at++] = slots[start + offset] ?? 0;
     }
     return at;
   }
 
-  add(entry: PeerEntry): void {
+  textAt(place: number): string {
+    const start = place * SLOT_BYTES;
+    const bytes = this.#slots[start] ?? 0;
+    if (bytes === 0) return this.#longText(place);
+    return this.#slots.toString("latin1", start + 1, start + 1 + bytes);
+  }
+
+  /** @param text of its address */
+  add(entry: PeerEntry, text: string, neighbourhood: number): void {
     entry.place = this.#entries.length;
     this.#entries.push(entry);
-    this.#neighbourhoods.push(entry.neighbourhood);
+    this.#neighbourhoods.push(neighbourhood);
     if (entry.zone !== "public") this.#zoned++;
-    this.#writeSlot(entry);
+    this.#makeRoom();
+    const start = entry.place * SLOT_BYTES;
+    const fits = text.length < SLOT_BYTES;
+    this.#slots[start] = fits ? text.length : 0;
+    if (fits) this.#slots.write(text, start + 1, "latin1");
+    else this.#longTexts.set(entry, text);
   }
 
   /** @param entry of this pool */
   remove(entry: PeerEntry): void {
     const last = this.#entries.pop();
-    this.#neighbourhoods.pop();
+    const neighbourhood = this.#neighbourhoods.pop();
     if (entry.zone !== "public") this.#zoned--;
+    this.#longTexts.delete(entry);
     if (last === undefined || last === entry) return;
+    const start = last.place * SLOT_BYTES;
+    this.#slots.copyWithin(entry.place * SLOT_BYTES, start, start + SLOT_BYTES);
     last.place = entry.place;
     this.#entries[last.place] = last;
-    this.#neighbourhoods[last.place] = last.neighbourhood;
-    this.#writeSlot(last);
+    this.#neighbourhoods[last.place] = neighbourhood ?? 0;
   }
 
   find(isIt: (entry: PeerEntry) => boolean): PeerEntry | undefined {
@@ -72,16 +90,19 @@ export class PeerPool {
     yield* this.#entries;
   }
 
-  #writeSlot({ text, place }: PeerEntry): void {
-    const start = place * SLOT_BYTES;
-    if (start >= this.#slots.length) {
-      const larger = Buffer.alloc(Math.max(SLOTS_MIN * SLOT_BYTES, 2 * this.#slots.length));
-      this.#slots.copy(larger);
-      this.#slots = larger;
-    }
-    const fits = text.length < SLOT_BYTES;
-    this.#slots[start] = fits ? text.length : 0;
-    if (fits) this.#slots.write(text, start + 1, "latin1");
+  #longText(place: number): string {
+    const entry = this.#entries[place];
+    return (entry && this.#longTexts.get(entry)) ?? "";
+  }
+
+  #makeRoom(): void {
+    const bytes = this.#entries.length * SLOT_BYTES;
+    if (bytes <= this.#slots.length) return;
+    const slots = Math.max(SLOTS_MIN, Math.ceil(this.#entries.length * GROWTH));
+    // What is not copied is written before it is read.
+    const larger = Buffer.allocUnsafeSlow(slots * SLOT_BYTES);
+    this.#slots.copy(larger);
+    this.#slots = larger;
   }
 }
 

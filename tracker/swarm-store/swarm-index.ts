@@ -2,7 +2,13 @@ import type { SwarmHash } from "../../protocol/ids.ts";
 import type { Random } from "../clock.ts";
 import { StoreError } from "../errors.ts";
 import { ExpiryQueue } from "./expiry-queue.ts";
-import { createEntry, type PeerEntry, textOf, type Written } from "./peer-entry.ts";
+import {
+  createEntry,
+  type PeerEntry,
+  type Subject,
+  toSubject,
+  type Written,
+} from "./peer-entry.ts";
 import type { Announce, SwarmView, Swept, Totals } from "./store.ts";
 import { Swarm } from "./swarm.ts";
 
@@ -56,7 +62,7 @@ export class SwarmIndex {
   needOf(announce: Announce): "unknown" | "nothing" | "row" {
     const swarm = this.#swarms.get(announce.swarm);
     if (swarm !== undefined && swarm.expires > announce.now) {
-      return isSaid(swarm, announce) ? "nothing" : "row";
+      return isSaid(swarm, toSubject(announce)) ? "nothing" : "row";
     }
     if (!announce.create) return "unknown";
     if (swarm === undefined && this.#swarms.size >= this.#limits.swarmsMax) {
@@ -67,23 +73,19 @@ export class SwarmIndex {
 
   /** @returns whether the announced peer has every part: as it says, or as was known of it */
   completeOf(announce: Announce): boolean {
-    if (announce.complete !== undefined) return announce.complete;
     const swarm = this.#swarms.get(announce.swarm);
-    const { there, own } = swarm === undefined ? {} : find(swarm, announce);
-    return wasComplete(there, announce) || wasComplete(own, announce);
+    const isKnown = swarm !== undefined && announce.complete === undefined;
+    return isKnown ? completeOf(swarm, toSubject(announce)) : announce.complete === true;
   }
 
   /** Takes an announce in.
    * @param written where the log has it; undefined when it needed nothing
    * @returns the swarm afterwards */
   apply(announce: Announce, written?: Written): SwarmView {
-    const swarm = this.#swarms.get(announce.swarm) ?? this.#make(announce);
-    swarm.expires = Math.max(swarm.expires, announce.expires);
-    if (written !== undefined) swarm.kept = Math.max(swarm.kept, written.kept);
-    if (announce.action === "add") this.#add(swarm, announce, written);
-    else this.#remove(swarm, announce, written);
+    const subject = toSubject(announce);
+    const swarm = this.#change(subject, written);
     const peersJson = swarm.sample(announce, this.#random, {
-      own: swarm.at(textOf(announce.host, announce.port)),
+      own: swarm.at(subject.key),
       hasExpired: this.#peerExpiry.hasExpired(announce.now),
     });
     return { complete: swarm.complete, incomplete: swarm.incomplete, peersJson };
@@ -92,15 +94,16 @@ export class SwarmIndex {
   /** Takes in what the log tells, unless something newer is known.
    * @param announce as if it was made when the row was written */
   restore(announce: Announce, written: Written): void {
+    const subject = toSubject(announce);
     const swarm = this.#swarms.get(announce.swarm);
-    const known = swarm === undefined ? {} : find(swarm, announce);
-    const newest = Math.max(known.there?.seq ?? 0, known.own?.seq ?? 0);
+    const there = swarm?.at(subject.key)?.seq ?? 0;
+    const newest = Math.max(there, swarm?.of(subject.peer)?.seq ?? 0);
     if (newest === written.seq) return;
     if (newest > written.seq || announce.expires <= announce.now) {
       this.#worthless.push(written.seq);
       return;
     }
-    this.apply({ ...announce, want: 0 }, written);
+    this.#change(subject, written);
   }
 
   /** Takes away what expired, peers first, at most `limit` of each kind. */
@@ -137,6 +140,16 @@ export class SwarmIndex {
     this.#worthless = [];
   }
 
+  #change(subject: Subject, written: Written | undefined): Swarm {
+    const { announce } = subject;
+    const swarm = this.#swarms.get(announce.swarm) ?? this.#make(announce);
+    swarm.expires = Math.max(swarm.expires, announce.expires);
+    if (written !== undefined) swarm.kept = Math.max(swarm.kept, written.kept);
+    if (announce.action === "add") this.#add(swarm, subject, written);
+    else this.#remove(swarm, subject, written);
+    return swarm;
+  }
+
   #make({ swarm: hash, expires }: Announce): Swarm {
     const swarm = new Swarm(hash, expires);
     this.#swarms.set(hash, swarm);
@@ -144,12 +157,15 @@ export class SwarmIndex {
     return swarm;
   }
 
-  #add(swarm: Swarm, announce: Announce, written: Written | undefined): void {
-    const { there, own } = find(swarm, announce);
-    const complete = this.completeOf(announce);
+  #add(swarm: Swarm, subject: Subject, written: Written | undefined): void {
+    const { announce, key, peer } = subject;
+    const there = swarm.at(key);
+    const own = swarm.of(peer);
+    const complete = completeOf(swarm, subject);
     const isOther = own !== undefined && own !== there;
-    if (there?.peer === announce.peer && there?.zone === announce.zone && !isOther) {
-      this.#count(swarm, () => swarm.setComplete(there, complete));
+    if (there?.peer === peer && there.zone === announce.zone && !isOther) {
+      if (there.complete !== complete) this.#complete += complete ? 1 : -1;
+      swarm.setComplete(there, complete);
       there.expires = Math.max(there.expires, announce.expires);
       this.#note(there, written);
       return;
@@ -157,17 +173,20 @@ export class SwarmIndex {
     if (there !== undefined) this.#forget(there);
     if (isOther) this.#forget(own);
     const countsNetworks = this.#limits.peersPerNetworkMax !== Number.POSITIVE_INFINITY;
-    const entry = createEntry(swarm, announce, { complete, countsNetworks });
+    const entry = createEntry(swarm, subject, { complete, countsNetworks });
     this.#makeRoom(swarm, entry);
     this.#note(entry, written);
-    this.#count(swarm, () => swarm.add(entry));
+    swarm.add(entry, subject);
+    this.#peers++;
+    if (complete) this.#complete++;
     this.#peerExpiry.add(entry);
   }
 
-  #remove(swarm: Swarm, announce: Announce, written: Written | undefined): void {
-    const { there, own } = find(swarm, announce);
+  #remove(swarm: Swarm, { key, peer }: Subject, written: Written | undefined): void {
+    const there = swarm.at(key);
+    const own = swarm.of(peer);
     if (own !== undefined) this.#forget(own);
-    const isOwn = announce.peer === undefined || there?.peer === undefined;
+    const isOwn = peer === 0 || there?.peer === 0;
     if (there !== undefined && there !== own && isOwn) this.#forget(there);
     if (written === undefined) return;
     this.#farewells.add({ seq: written.seq, expires: written.kept, gone: false });
@@ -204,39 +223,28 @@ export class SwarmIndex {
     entry.swarm.remove(entry);
     if (entry.seq > 0) this.#worthless.push(entry.seq);
   }
-
-  #count(swarm: Swarm, change: () => void): void {
-    const { complete, size } = swarm;
-    change();
-    this.#complete += swarm.complete - complete;
-    this.#peers += swarm.size - size;
-  }
-}
-
-/** @returns the entries that an announce is about: that of its address and that of its peer id */
-function find(
-  swarm: Swarm,
-  { host, port, peer }: Announce,
-): Partial<Record<"there" | "own", PeerEntry>> {
-  const there = swarm.at(textOf(host, port));
-  const own = peer === undefined ? undefined : swarm.of(peer);
-  return { ...(there && { there }), ...(own && { own }) };
 }
 
 /** @returns whether the log says of the swarm and the peer what the announce says, and for as long */
-function isSaid(swarm: Swarm, announce: Announce): boolean {
-  const { there, own } = find(swarm, announce);
+function isSaid(swarm: Swarm, { announce, key, peer }: Subject): boolean {
+  const there = swarm.at(key);
   if (announce.action === "remove") {
-    return there === undefined && own === undefined && swarm.kept >= announce.expires;
+    return there === undefined && !swarm.of(peer) && swarm.kept >= announce.expires;
   }
   if (there === undefined || there.expires <= announce.now || there.kept < announce.expires) {
     return false;
   }
   const says = there.complete === (announce.complete ?? there.complete);
-  return says && there.peer === announce.peer && there.zone === announce.zone;
+  return says && there.peer === peer && there.zone === announce.zone;
 }
 
-function wasComplete(entry: PeerEntry | undefined, { now }: Announce): boolean {
+/** @returns whether the announced peer has every part: as it says, or as was said of it before */
+function completeOf(swarm: Swarm, { announce, key, peer }: Subject): boolean {
+  const { complete, now } = announce;
+  return complete ?? (wasComplete(swarm.at(key), now) || wasComplete(swarm.of(peer), now));
+}
+
+function wasComplete(entry: PeerEntry | undefined, now: number): boolean {
   return entry?.complete === true && entry.expires > now;
 }
 

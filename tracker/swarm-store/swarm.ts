@@ -2,7 +2,7 @@ import type { SwarmHash } from "../../protocol/ids.ts";
 import type { Random } from "../clock.ts";
 import type { Expiring } from "./expiry-queue.ts";
 import { Handout, type HandoutOptions } from "./handout.ts";
-import type { PeerEntry } from "./peer-entry.ts";
+import { neighbourhoodNumber, type PeerEntry, type Subject } from "./peer-entry.ts";
 import { PeerPool, Walk } from "./peer-pool.ts";
 import type { Announce } from "./store.ts";
 
@@ -21,8 +21,8 @@ export class Swarm implements Expiring {
   /** Entries by whether they are complete. */
   readonly #incomplete = new PeerPool();
   readonly #complete = new PeerPool();
-  /** By text, by peer id and by network, none of which looks like another; only in a swarm above UNMAPPED_MAX. */
-  #map: Map<string, PeerEntry> | undefined;
+  /** By the keys of addresses, peer ids and networks; only in a swarm above UNMAPPED_MAX. */
+  #map: Map<number, PeerEntry> | undefined;
 
   constructor(hash: SwarmHash, expires: number) {
     this.hash = hash;
@@ -42,40 +42,45 @@ export class Swarm implements Expiring {
   }
 
   /** @returns the entry of an address */
-  at(text: string): PeerEntry | undefined {
-    if (this.#map !== undefined) return this.#map.get(text);
-    return this.#find((entry) => entry.text === text);
+  at(key: number): PeerEntry | undefined {
+    if (this.#map !== undefined) return this.#map.get(key);
+    return this.#find((entry) => entry.key === key);
   }
 
-  /** @returns the entry of a peer id */
-  of(peer: string): PeerEntry | undefined {
+  /** @param peer the key of a peer id, or 0
+   * @returns the entry of that peer */
+  of(peer: number): PeerEntry | undefined {
+    if (peer === 0) return undefined;
     if (this.#map !== undefined) return this.#map.get(peer);
     return this.#find((entry) => entry.peer === peer);
   }
 
   /** @param entry of this swarm, with an address and a peer id that no other entry has */
-  add(entry: PeerEntry): void {
-    this.#poolOf(entry).add(entry);
+  add(entry: PeerEntry, { text, announce }: Subject): void {
+    this.#poolOf(entry).add(entry, text, neighbourhoodNumber(announce.host));
     if (this.#map !== undefined) this.#enter(this.#map, entry);
     else if (this.size > UNMAPPED_MAX) this.#mapAll();
   }
 
   remove(entry: PeerEntry): void {
     this.#poolOf(entry).remove(entry);
-    this.#map?.delete(entry.text);
-    if (entry.peer !== undefined) this.#map?.delete(entry.peer);
-    if (entry.network !== undefined) this.#leaveNetwork(entry, entry.network);
+    this.#map?.delete(entry.key);
+    if (entry.peer !== 0) this.#map?.delete(entry.peer);
+    if (entry.network !== 0) this.#leaveNetwork(entry);
   }
 
   setComplete(entry: PeerEntry, complete: boolean): void {
     if (entry.complete === complete) return;
-    this.#poolOf(entry).remove(entry);
+    const pool = this.#poolOf(entry);
+    const text = pool.textAt(entry.place);
+    const neighbourhood = pool.neighbourhoodAt(entry.place);
+    pool.remove(entry);
     entry.complete = complete;
-    this.#poolOf(entry).add(entry);
+    this.#poolOf(entry).add(entry, text, neighbourhood);
   }
 
   /** @returns the oldest entry of a network that has `most` of them or more */
-  oldestOf(network: string, most: number): PeerEntry | undefined {
+  oldestOf(network: number, most: number): PeerEntry | undefined {
     const own = this.#ofNetwork(network);
     return own.length < most ? undefined : earliest(own);
   }
@@ -122,15 +127,15 @@ export class Swarm implements Expiring {
     for (const entry of this) this.#enter(this.#map, entry);
   }
 
-  #enter(map: Map<string, PeerEntry>, entry: PeerEntry): void {
-    map.set(entry.text, entry);
-    if (entry.peer !== undefined) map.set(entry.peer, entry);
-    if (entry.network === undefined) return;
+  #enter(map: Map<number, PeerEntry>, entry: PeerEntry): void {
+    map.set(entry.key, entry);
+    if (entry.peer !== 0) map.set(entry.peer, entry);
+    if (entry.network === 0) return;
     entry.older = map.get(entry.network);
     map.set(entry.network, entry);
   }
 
-  #ofNetwork(network: string): PeerEntry[] {
+  #ofNetwork(network: number): PeerEntry[] {
     if (this.#map === undefined) return [...this].filter((entry) => entry.network === network);
     const own: PeerEntry[] = [];
     for (let entry = this.#map.get(network); entry !== undefined; entry = entry.older) {
@@ -139,8 +144,9 @@ export class Swarm implements Expiring {
     return own;
   }
 
-  #leaveNetwork(entry: PeerEntry, network: string): void {
+  #leaveNetwork(entry: PeerEntry): void {
     if (this.#map === undefined) return;
+    const { network } = entry;
     const others = this.#ofNetwork(network).filter((other) => other !== entry);
     this.#map.delete(network);
     for (const other of others.reverse()) {

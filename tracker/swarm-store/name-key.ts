@@ -1,0 +1,30 @@
+import { systemRandom } from "../clock.ts";
+
+/** Names as numbers: a map of a million texts costs what they cost, a map of numbers nothing beside itself. Two of a hundred
+ * thousand names in one swarm have one number once in a million such swarms; the later one then takes the other's place. The
+ * seeds are this process's secret, so that nobody can choose names that meet another's. */
+
+const SEED = systemRandom.uint32();
+const OTHER_SEED = systemRandom.uint32();
+const UPPER_BITS = 2 ** 20;
+
+/** @returns a whole number from 0 to 2^52 - 1, the same for the same text while the process lives */
+export function keyOf(text: string): number {
+  let one = SEED;
+  let other = OTHER_SEED;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    one = Math.imul(one ^ code, 0x85ebca6b);
+    one ^= one >>> 15;
+    other = Math.imul(other ^ code, 0xc2b2ae35);
+    other ^= other >>> 13;
+  }
+  return (mix(one ^ (other << 7)) >>> 0) * UPPER_BITS + (mix(other ^ one) >>> 12);
+}
+
+/** The end of MurmurHash3: each bit of the value decides about all of the result's. */
+function mix(value: number): number {
+  let mixed = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
+  return mixed ^ (mixed >>> 16);
+}
