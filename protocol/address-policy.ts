@@ -45,9 +45,19 @@ export function whyRefused(
   const addressClass = classOf(host);
   if (addressClass === undefined) return "not_an_address";
   if (addressClass === "unusable" || addressClass === "unspecified") return "unusable_address";
-  const isNear = requester !== undefined && classOf(requester) === addressClass;
-  if (!isNear && !OPEN_TO_ALL[policy].includes(addressClass)) return "foreign_address";
+  if (!OPEN_TO_ALL[policy].includes(addressClass)) {
+    const isNear = requester !== undefined && classOf(requester) === addressClass;
+    if (!isNear) return "foreign_address";
+  }
   return policy === "source" && port < PORT_UNPRIVILEGED_MIN ? "low_port" : undefined;
+}
+
+/** @param host as it is stored: a literal, or a name, which whoever dials it resolves and judges
+ * @returns who may be told of it: everybody when `public`, else those whose own address is of that class */
+export function zoneOf(host: string, policy: AddressPolicy): AddressClass {
+  const addressClass = classOf(host);
+  if (addressClass === undefined) return "public";
+  return OPEN_TO_ALL[policy].includes(addressClass) ? "public" : addressClass;
 }
 
 /** @param literal an IP literal; an IPv4-mapped IPv6 address counts as the IPv4 address that it is
@@ -134,6 +144,9 @@ export function resolveAnnouncedHost({ announced, source }: AnnouncedHost): stri
  * @returns its canonical form, IPv4-mapped addresses as IPv4, or undefined when it is no literal that everybody reads alike */
 export function canonicalLiteral(text: string): string | undefined {
   if (ipaddr.IPv4.isValidFourPartDecimal(text)) return text;
+  // As a socket for both kinds of addresses shows its IPv4 callers: the long way would take ten times as long.
+  const mapped = text.startsWith("::ffff:") ? text.slice("::ffff:".length) : "";
+  if (ipaddr.IPv4.isValidFourPartDecimal(mapped)) return mapped;
   const bare = text.startsWith("[") && text.endsWith("]") ? text.slice(1, -1) : text;
   if (bare.includes("%") || !ipaddr.IPv6.isValid(bare)) return undefined;
   // The library reads `::1.2.3.4` as the mapped form, which it is not, and takes any spelling of IPv4 for the end.

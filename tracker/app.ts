@@ -5,6 +5,7 @@ import { announceRoutes } from "./announce/routes.ts";
 import type { AnnounceService } from "./announce/service.ts";
 import type { ClientAddress } from "./client-address.ts";
 import type { Clock } from "./clock.ts";
+import type { RateLimit } from "./rate-limit.ts";
 import { toRefusal } from "./refusal.ts";
 
 export interface TrackerDeps {
@@ -12,6 +13,8 @@ export interface TrackerDeps {
   readonly log: Logger;
   readonly service: AnnounceService;
   readonly clientAddress: ClientAddress;
+  /** How many requests a network may make; undefined for any number. */
+  readonly rateLimit: RateLimit | undefined;
   /** As in package.json. */
   readonly version: string;
 }
@@ -20,8 +23,9 @@ export interface TrackerDeps {
 const IDLE_SECONDS_MAX = 10;
 
 /** Makes the tracker's HTTP API, not yet listening: `handle(request)` answers, `listen()` opens a port. */
-export function createTracker({ clock, log, service, clientAddress, version }: TrackerDeps) {
-  const startedAt = clock.now();
+export function createTracker(deps: TrackerDeps) {
+  const { clock, log, service, clientAddress, rateLimit, version } = deps;
+  const startedAt = clock.monotonic();
   return new Elysia({
     serve: {
       maxRequestBodySize: REQUEST_BYTES_MAX,
@@ -38,10 +42,11 @@ export function createTracker({ clock, log, service, clientAddress, version }: T
       Object.assign(set.headers, refusal.headers);
       return refusal.body;
     })
+    .onRequest(({ request, server }) => rateLimit?.check(clientAddress(request, server)))
     .get("/ready", "I am ready")
     .get("/stats", async () => ({
       ...(await service.totals()),
-      uptimeSeconds: Math.floor((clock.now() - startedAt) / 1000),
+      uptimeSeconds: Math.floor((clock.monotonic() - startedAt) / 1000),
       version,
     }))
     .use(announceRoutes(service, clientAddress));

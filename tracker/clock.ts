@@ -5,6 +5,9 @@ import { parseSwarmHash, type SwarmHash } from "../protocol/ids.ts";
 export interface Clock {
   /** @returns milliseconds since 1970 */
   now(): number;
+  /** For durations: never goes back, whatever is done to the machine's clock.
+   * @returns milliseconds since some time in the past */
+  monotonic(): number;
   /** Waits; an aborted `signal` ends the wait at once, without an error.
    * @param ms milliseconds */
   sleep(ms: number, options: { readonly signal: AbortSignal }): Promise<void>;
@@ -22,6 +25,7 @@ export interface Random {
 
 export const systemClock: Clock = {
   now: () => Date.now(),
+  monotonic: () => performance.now(),
   sleep: (ms, { signal }) =>
     new Promise((resolve) => {
       if (signal.aborted) return resolve();

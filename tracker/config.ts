@@ -2,10 +2,11 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { isLogLevel, type LogLevel } from "@logtape/logtape";
 import { Command, CommanderError } from "commander";
-import { FatalError } from "./errors.ts";
+import { usage } from "./errors.ts";
+import { type Exposure, parseExposure } from "./exposure.ts";
 
 /** What the tracker runs with; read once, at the start. */
-export interface TrackerConfig {
+export interface TrackerConfig extends Exposure {
   /** Where it listens: a name or IP literal, IPv6 without brackets. */
   readonly host: string;
   /** 0 to 65535; 0 lets the system choose. */
@@ -48,7 +49,9 @@ const DURATION_MS_MAX = 7 * 24 * 60 * 60 * 1000;
 const DATABASE_URL = /^(:memory:$|file:.|(libsql|https?):\/\/.)/;
 
 type Flags = Readonly<Partial<Record<FlagName, string>>>;
-type FlagName = "host" | "port" | "db" | "interval" | "ttl" | "logLevel" | "logFormat";
+type FlagName =
+  | ("host" | "port" | "db" | "interval" | "ttl" | "logLevel" | "logFormat")
+  | ("addressPolicy" | "rateLimit" | "trustProxy");
 
 /** Reads the command line and the environment: flag > variable > default.
  * @throws {FatalError} usage, naming the flag or variable that is wrong */
@@ -87,6 +90,19 @@ function createProgram(version: string): Command {
     )
     .option("--ttl <time>", "how long a silent peer is kept (TRACKER_TTL, default: 120s)")
     .option(
+      "--address-policy <policy>",
+      "source, lan or compat: which addresses peers are known by (TRACKER_ADDRESS_POLICY, " +
+        "default: source, lan on a private address, compat on localhost)",
+    )
+    .option(
+      "--rate-limit <n>",
+      "requests a second that one network may make, 0 for any (TRACKER_RATE_LIMIT, default: 20)",
+    )
+    .option(
+      "--trust-proxy <ranges>",
+      "CIDR,…: proxies whose X-Forwarded-For is believed (TRACKER_TRUST_PROXY, default: none)",
+    )
+    .option(
       "--log-level <level>",
       "trace, debug, info, warning or error (TRACKER_LOG_LEVEL, default: info)",
     )
@@ -116,13 +132,19 @@ function toConfig(flags: Flags, { env, isTerminal }: Surroundings): TrackerConfi
     flag ?? names.map((name) => env[name]).find((value) => value !== undefined && value !== "");
   const databaseUrl = read(flags.db, "TRACKER_DB_URL");
   const dataDirectory = databaseUrl === undefined ? defaultDataDirectory(env) : undefined;
+  const host = parseHost(read(flags.host, "TRACKER_HOST") ?? "localhost");
   return Object.freeze({
-    host: parseHost(read(flags.host, "TRACKER_HOST") ?? "localhost"),
+    host,
     port: parsePort(read(flags.port, "TRACKER_PORT", "PORT") ?? "5000"),
     databaseUrl: parseDatabaseUrl(databaseUrl ?? `file:${join(dataDirectory ?? "", "tracker.db")}`),
     databaseToken: read(undefined, "TRACKER_DB_TOKEN"),
     dataDirectory,
     ...parseTimes(read(flags.interval, "TRACKER_INTERVAL"), read(flags.ttl, "TRACKER_TTL")),
+    ...parseExposure(host, {
+      addressPolicy: read(flags.addressPolicy, "TRACKER_ADDRESS_POLICY"),
+      rateLimit: read(flags.rateLimit, "TRACKER_RATE_LIMIT"),
+      trustProxy: read(flags.trustProxy, "TRACKER_TRUST_PROXY"),
+    }),
     logLevel: parseLogLevel(read(flags.logLevel, "TRACKER_LOG_LEVEL") ?? "info"),
     logFormat: parseLogFormat(
       read(flags.logFormat, "TRACKER_LOG_FORMAT") ?? (isTerminal ? "text" : "json"),
@@ -193,9 +215,4 @@ function parseLogLevel(text: string): LogLevel {
 function parseLogFormat(text: string): "text" | "json" {
   if (text === "text" || text === "json") return text;
   throw usage("--log-format is neither text nor json");
-}
-
-function usage(state: string): FatalError {
-  const hint = "see what there is with: tracker help";
-  return new FatalError("usage", `Cannot read the command line: ${state}`, { hint });
 }

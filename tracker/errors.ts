@@ -6,6 +6,9 @@ export type ClientErrorCode =
   | "bad_request"
   | "bad_host"
   | "bad_port"
+  | "bad_forwarded"
+  | "too_many_requests"
+  | "too_many_swarms"
   | "too_large"
   | "unsupported_media_type"
   | "not_found"
@@ -14,8 +17,14 @@ export type ClientErrorCode =
 const CLIENT_ERRORS: Readonly<Record<ClientErrorCode, { status: number; message: string }>> = {
   bad_json: { status: 400, message: "The body is not JSON" },
   bad_request: { status: 400, message: "The body does not have the fields of this call" },
-  bad_host: { status: 400, message: "listening_host is neither an IP address nor a host name" },
-  bad_port: { status: 400, message: "listening_port is not a number from 1 to 65535" },
+  bad_host: {
+    status: 400,
+    message: "listening_host is no address that this tracker gives to others",
+  },
+  bad_port: { status: 400, message: "listening_port is no port that this tracker gives to others" },
+  bad_forwarded: { status: 400, message: "The proxy does not say who calls" },
+  too_many_requests: { status: 429, message: "Too many requests from this network" },
+  too_many_swarms: { status: 429, message: "Too many new hashes from this network" },
   too_large: { status: 413, message: "The body is larger than 4096 bytes" },
   unsupported_media_type: { status: 415, message: "The body must be application/json" },
   not_found: { status: 404, message: "There is no such call" },
@@ -26,9 +35,15 @@ const CLIENT_ERRORS: Readonly<Record<ClientErrorCode, { status: number; message:
 export class ClientError extends CodedError<ClientErrorCode> {
   /** The HTTP status, 4xx. */
   readonly status: number;
+  /** When the same request may be taken, if that is known. */
+  readonly retryAfterSeconds: number | undefined;
 
-  constructor(code: ClientErrorCode, options?: ErrorOptions) {
+  constructor(
+    code: ClientErrorCode,
+    options: ErrorOptions & { readonly retryAfterSeconds?: number } = {},
+  ) {
     super(code, CLIENT_ERRORS[code].message, options);
+    this.retryAfterSeconds = options.retryAfterSeconds;
     this.status = CLIENT_ERRORS[code].status;
   }
 }
@@ -52,6 +67,12 @@ export class FatalError extends CodedError<ExitName> {
     super(code, message, options);
     this.hint = options.hint;
   }
+}
+
+/** @returns the refusal of a command line or of the variables that stand for it */
+export function usage(state: string): FatalError {
+  const hint = "see what there is with: tracker help";
+  return new FatalError("usage", `Cannot read the command line: ${state}`, { hint });
 }
 
 /** Control, zero-width and bidirectional characters: what could rewrite a terminal's line. */

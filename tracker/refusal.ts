@@ -8,24 +8,32 @@ export interface Refusal {
   readonly body: ErrorResponse;
 }
 
-const RETRY_AFTER_SECONDS = "2";
+const BUSY_SECONDS = 2;
 
 /** Makes an answer of whatever went wrong: fixed words only, nothing of the request and nothing of an exception.
  * @param code Elysia's name for the kind of error
  * @param error whatever was thrown */
 export function toRefusal(code: string | number, error: unknown): Refusal {
   const client = toClientError(code, error);
-  if (client !== undefined) return { status: client.status, headers: {}, body: toBody(client) };
+  if (client !== undefined) {
+    const { status } = client;
+    return { status, headers: retryAfter(client.retryAfterSeconds), body: toBody(client) };
+  }
   if (error instanceof StoreError) return refuseForStore(error);
   return { status: 500, headers: {}, body: { error: "Internal error", code: "internal" } };
 }
 
 /** Nothing of what was asked was kept, whatever the trouble; it is worth another try. */
 function refuseForStore({ code }: StoreError): Refusal {
-  const headers = { "retry-after": RETRY_AFTER_SECONDS };
-  if (code === "full")
+  const headers = retryAfter(BUSY_SECONDS);
+  if (code === "full") {
     return { status: 429, headers, body: { error: "The tracker is full", code } };
+  }
   return { status: 503, headers, body: { error: "The tracker is busy", code: "busy" } };
+}
+
+function retryAfter(seconds: number | undefined): Readonly<Record<string, string>> {
+  return seconds === undefined ? {} : { "retry-after": String(Math.ceil(seconds)) };
 }
 
 function toClientError(code: string | number, error: unknown): ClientError | undefined {

@@ -1,11 +1,14 @@
 import { mkdir } from "node:fs/promises";
 import type { Logger } from "@logtape/logtape";
 import { AnnounceService } from "./announce/service.ts";
+import { SwarmQuota } from "./announce/swarm-quota.ts";
 import { createTracker } from "./app.ts";
-import { socketAddress } from "./client-address.ts";
+import { CallerNetworks } from "./caller-networks.ts";
 import { systemClock, systemRandom } from "./clock.ts";
 import type { TrackerConfig } from "./config.ts";
 import { FatalError } from "./errors.ts";
+import { createForwardedAddress } from "./forwarded-address.ts";
+import { RateLimit } from "./rate-limit.ts";
 import { openSwarmStore } from "./swarm-store/open.ts";
 import type { SwarmStore } from "./swarm-store/store.ts";
 import { sweepForever } from "./sweep.ts";
@@ -21,6 +24,8 @@ export interface ServeOptions {
 
 /** How long a stopping tracker waits for the requests under way. */
 const STOP_TIMEOUT_MS = 5000;
+/** Peers of one network (an IPv4 address, an IPv6 /64) in one swarm of a public tracker. */
+const PEERS_PER_NETWORK_MAX = 8;
 
 /** Runs a tracker until told to stop.
  * @throws {FatalError} io, busy, usage: when it cannot start */
@@ -34,7 +39,10 @@ export async function serve(
     url: config.databaseUrl,
     token: config.databaseToken,
     signal,
-    limits: { lifetimeMsMax: 2 * config.ttlMs },
+    limits: {
+      lifetimeMsMax: 2 * config.ttlMs,
+      ...(isLimited(config) && { peersPerNetworkMax: PEERS_PER_NETWORK_MAX }),
+    },
   });
   const app = createApp(log, store, { config, version });
   const { stop, url } = listen(app, config);
@@ -54,9 +62,24 @@ function createApp(
   store: SwarmStore,
   { config, version }: { readonly config: TrackerConfig; readonly version: string },
 ): App {
-  const service = new AnnounceService(systemClock, systemRandom, store, config);
-  const deps = { clock: systemClock, log, service, clientAddress: socketAddress, version };
-  return createTracker(deps);
+  const limits = createLimits(config);
+  const service = new AnnounceService(systemClock, systemRandom, store, { ...config, ...limits });
+  const clientAddress = createForwardedAddress(log, config.trustedProxies);
+  return createTracker({ clock: systemClock, log, service, clientAddress, ...limits, version });
+}
+
+/** Within a network of one's own, many peers of one address are the rule, and no harm. */
+function isLimited({ isPublic, requestsPerSecond }: TrackerConfig): boolean {
+  return isPublic && requestsPerSecond > 0;
+}
+
+function createLimits({ isPublic, requestsPerSecond: perSecond, ttlMs }: TrackerConfig) {
+  if (perSecond === 0) return { rateLimit: undefined, swarmQuota: undefined };
+  const networks = new CallerNetworks({ isLoopbackExempt: !isPublic });
+  return {
+    rateLimit: new RateLimit(systemClock, networks, { perSecond }),
+    swarmQuota: new SwarmQuota(systemClock, networks, { ttlMs }),
+  };
 }
 
 function listen(

@@ -68,9 +68,21 @@ export const FLOORS: readonly Floor[] = [
 
   {
     name: "tracker base",
-    paths: ["activity", "client-address", "clock", "config", "errors", "log"].map(
-      (name) => `tracker/${name}.ts`,
-    ),
+    paths: [
+      "activity",
+      "address-range",
+      "caller-networks",
+      "client-address",
+      "clock",
+      "config",
+      "errors",
+      "exposure",
+      "forwarded-address",
+      "log",
+      "rate-limit",
+      "recent-map",
+      "token-buckets",
+    ].map((name) => `tracker/${name}.ts`),
     below: ["protocol"],
   },
   { name: "tracker schema", paths: ["tracker/schema.ts"], below: [], packages: ["drizzle-orm"] },

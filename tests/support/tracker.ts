@@ -3,10 +3,13 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { getLogger } from "@logtape/logtape";
+import type { AddressPolicy } from "../../protocol/address-policy.ts";
 import { AnnounceService } from "../../tracker/announce/service.ts";
+import type { SwarmQuota } from "../../tracker/announce/swarm-quota.ts";
 import { createTracker } from "../../tracker/app.ts";
 import { type ClientAddress, socketAddress } from "../../tracker/client-address.ts";
 import { type Clock, type Random, systemClock, systemRandom } from "../../tracker/clock.ts";
+import type { RateLimit } from "../../tracker/rate-limit.ts";
 import { IndexedSwarmStore } from "../../tracker/swarm-store/indexed.ts";
 import type { SwarmStore } from "../../tracker/swarm-store/store.ts";
 
@@ -156,6 +159,9 @@ export interface TestTrackerOptions {
   readonly clientAddress?: ClientAddress;
   readonly intervalSeconds?: number;
   readonly ttlMs?: number;
+  readonly addressPolicy?: AddressPolicy;
+  readonly rateLimit?: RateLimit;
+  readonly swarmQuota?: SwarmQuota;
 }
 
 export interface TestTracker extends AsyncDisposable {
@@ -168,11 +174,13 @@ export interface TestTracker extends AsyncDisposable {
 export function createTestApp(options: TestTrackerOptions = {}) {
   const { clock = systemClock, random = systemRandom } = options;
   const store = options.store ?? IndexedSwarmStore.inMemory(clock, random);
-  const { intervalSeconds = 30, ttlMs = 120_000 } = options;
-  const service = new AnnounceService(clock, random, store, { intervalSeconds, ttlMs });
-  const clientAddress = options.clientAddress ?? socketAddress;
+  const { intervalSeconds = 30, ttlMs = 120_000, addressPolicy = "compat" } = options;
+  const { rateLimit, swarmQuota, clientAddress = socketAddress } = options;
+  const rules = { intervalSeconds, ttlMs, addressPolicy, swarmQuota };
+  const service = new AnnounceService(clock, random, store, rules);
   const log = getLogger("test-tracker");
-  const app = createTracker({ clock, log, service, clientAddress, version: "0.0.0-test" });
+  const deps = { clock, log, service, clientAddress, rateLimit, version: "0.0.0-test" };
+  const app = createTracker(deps);
   return { app, store };
 }
 
@@ -196,6 +204,7 @@ export async function createTestTracker(options: TestTrackerOptions = {}): Promi
 /** A clock that moves only when told to. */
 export class FakeClock implements Clock {
   #now: number;
+  #elapsed = 0;
   readonly #sleepers = new Set<{ readonly until: number; readonly wake: () => void }>();
 
   constructor(now = 1_000_000_000_000) {
@@ -204,6 +213,15 @@ export class FakeClock implements Clock {
 
   now(): number {
     return this.#now;
+  }
+
+  monotonic(): number {
+    return this.#elapsed;
+  }
+
+  /** Sets the machine's clock, as an operator does: no time passes. */
+  set(now: number): void {
+    this.#now = now;
   }
 
   /** How many wait. */
@@ -215,7 +233,7 @@ export class FakeClock implements Clock {
     if (signal.aborted) return Promise.resolve();
     return new Promise((resolve) => {
       const sleeper = {
-        until: this.#now + ms,
+        until: this.#elapsed + ms,
         wake: (): void => {
           this.#sleepers.delete(sleeper);
           resolve();
@@ -233,7 +251,8 @@ export class FakeClock implements Clock {
   /** Moves the time and lets those run who waited for it. */
   async advance(ms: number): Promise<void> {
     this.#now += ms;
-    for (const sleeper of [...this.#sleepers]) if (sleeper.until <= this.#now) sleeper.wake();
+    this.#elapsed += ms;
+    for (const sleeper of [...this.#sleepers]) if (sleeper.until <= this.#elapsed) sleeper.wake();
     await this.turn();
   }
 }

@@ -87,12 +87,12 @@ describe("canonicalLiteral", () => {
 
 describe("sanitizeAddress", () => {
   const sanitize = (listening_host: string, listening_port: number | string) =>
-    sanitizeAddress({ listening_host, listening_port }, "203.0.113.9");
+    sanitizeAddress({ listening_host, listening_port }, { policy: "compat", source: "9.9.9.9" });
 
   test("reads a port of decimal digits as its number", () => {
-    expect(sanitize("10.0.0.1", "300")).toEqual({ host: "10.0.0.1", port: 300 });
-    expect(sanitize("10.0.0.1", "00001")).toEqual({ host: "10.0.0.1", port: 1 });
-    expect(sanitize("::", 65_535)).toEqual({ host: "203.0.113.9", port: 65_535 });
+    expect(sanitize("10.0.0.1", "300")).toEqual({ host: "10.0.0.1", port: 300, zone: "public" });
+    expect(sanitize("10.0.0.1", "00001")).toEqual({ host: "10.0.0.1", port: 1, zone: "public" });
+    expect(sanitize("::", 65_535)).toEqual({ host: "9.9.9.9", port: 65_535, zone: "public" });
   });
 
   test("refuses a bad host and a bad port by name", () => {

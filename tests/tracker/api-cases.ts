@@ -62,8 +62,8 @@ export const PEER = "0123456789abcdef0123456789abcdef";
 export const REFUSALS: readonly string[] = [
   ["The body is not JSON", "bad_json"],
   ["The body does not have the fields of this call", "bad_request"],
-  ["listening_host is neither an IP address nor a host name", "bad_host"],
-  ["listening_port is not a number from 1 to 65535", "bad_port"],
+  ["listening_host is no address that this tracker gives to others", "bad_host"],
+  ["listening_port is no port that this tracker gives to others", "bad_port"],
   ["The body is larger than 4096 bytes", "too_large"],
   ["The body must be application/json", "unsupported_media_type"],
   ["There is no such call", "not_found"],

@@ -25,6 +25,10 @@ describe("parseTrackerCommand", () => {
       dataDirectory: "/home/me/.local/share/tracker",
       intervalSeconds: 30,
       ttlMs: 120_000,
+      isPublic: false,
+      addressPolicy: "compat",
+      requestsPerSecond: 20,
+      trustedProxies: [],
       logLevel: "info",
       logFormat: "json",
     });
@@ -41,6 +45,9 @@ describe("parseTrackerCommand", () => {
       TRACKER_DB_TOKEN: "secret",
       TRACKER_INTERVAL: "5",
       TRACKER_TTL: "1m",
+      TRACKER_ADDRESS_POLICY: "lan",
+      TRACKER_RATE_LIMIT: "5",
+      TRACKER_TRUST_PROXY: "10.0.0.0/8, ::1",
       TRACKER_LOG_LEVEL: "warn",
       TRACKER_LOG_FORMAT: "text",
     };
@@ -52,6 +59,13 @@ describe("parseTrackerCommand", () => {
       dataDirectory: undefined,
       intervalSeconds: 5,
       ttlMs: 60_000,
+      isPublic: true,
+      addressPolicy: "lan",
+      requestsPerSecond: 5,
+      trustedProxies: [
+        { address: "10.0.0.0", prefixBits: 8 },
+        { address: "::1", prefixBits: 128 },
+      ],
       logLevel: "warning",
       logFormat: "text",
     });
@@ -120,6 +134,55 @@ describe("parseTrackerCommand", () => {
       expect(() => configOf([`--ttl=${text}`])).toThrow(FatalError);
     },
   );
+
+  test.each([
+    ["localhost", "compat", false],
+    ["tracker.LOCALHOST.", "compat", false],
+    ["127.0.0.1", "compat", false],
+    ["127.9.9.9", "compat", false],
+    ["::1", "compat", false],
+    ["::ffff:127.0.0.1", "compat", false],
+    ["192.168.1.1", "lan", false],
+    ["10.0.0.1", "lan", false],
+    ["172.16.0.1", "lan", false],
+    ["100.64.0.1", "lan", false],
+    ["fd00::1", "lan", false],
+    ["0.0.0.0", "source", true],
+    ["::", "source", true],
+    ["9.9.9.9", "source", true],
+    ["2600::1", "source", true],
+    ["169.254.1.1", "source", true],
+    ["tracker.example", "source", true],
+    ["localhost.example", "source", true],
+    ["127.1", "source", true],
+  ] as const)(
+    "TRK-1: listening on %s takes addresses by the policy %s",
+    (host, policy, isPublic) => {
+      const config = { addressPolicy: policy, isPublic };
+      expect(configOf([host, "1"])).toMatchObject(config);
+      // What is said goes before what is guessed, and is no reason to let this machine's own callers go without limits.
+      const said = configOf([host, "1", "--address-policy", "lan"]);
+      expect(said).toMatchObject({ addressPolicy: "lan", isPublic });
+      // Behind a proxy anybody may be.
+      const behind = configOf([host, "1", "--trust-proxy", "127.0.0.1"]);
+      expect(behind).toMatchObject({ addressPolicy: "source", isPublic: true });
+    },
+  );
+
+  test.each([
+    ["--address-policy", ["", "all", "SOURCE", "source,lan"]],
+    ["--rate-limit", ["", "-1", "1.5", "x", "1e3", "1000000", " 5"]],
+    [
+      "--trust-proxy",
+      [
+        ...["", ",", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/", "10.0.0.0/8/8", "10/8", "::/129"],
+        ...["10.0.0.0/255.0.0.0", "nginx", "10.0.0.1;10.0.0.2", "fe80::1%eth0", "*", "0x7f.0.0.1"],
+        ...["::ffff:10.0.0.0/104", "10.0.0.1,", "10.0.0.0/08x"],
+      ],
+    ],
+  ] as const)("refuses what %s cannot be", (flag, values) => {
+    for (const value of values) expect(() => configOf([`${flag}=${value}`])).toThrow(flag);
+  });
 
   test("refuses a wrong variable by name", () => {
     expect(() => configOf([], { ...HOME, PORT: "http" })).toThrow("PORT");

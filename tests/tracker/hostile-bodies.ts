@@ -115,12 +115,19 @@ const HOSTS_REFUSED: readonly unknown[] = [
   "\ud800",
   "*.example",
   "?",
+  "169.254.169.254",
+  "::ffff:169.254.169.254",
+  "fe80::1",
+  "224.0.0.1",
+  "255.255.255.255",
+  "2002:7f00:1::1",
+  "64:ff9b::7f00:1",
 ];
 const HOSTS_TAKEN: readonly unknown[] = [
   "10.0.0.9",
   "::1",
   "[::1]",
-  "2001:DB8::1",
+  "2600:DB8::1",
   "::ffff:10.0.0.1",
   "localhost",
   "Example.ORG",
@@ -132,7 +139,6 @@ const HOSTS_TAKEN: readonly unknown[] = [
   "",
   `${"a".repeat(63)}.b`,
   "192.168.1.1",
-  "169.254.169.254",
 ];
 
 const HASHES_REFUSED: readonly unknown[] = [

@@ -49,7 +49,9 @@ describe("tracker command line", () => {
 
   test.each([
     [["--nope"], "unknown option"],
-    [["--trust-proxy", "10.0.0.0/8"], "unknown option"],
+    [["127.0.0.1", "0", "--trust-proxy", "10.0.0.0/33"], "--trust-proxy"],
+    [["127.0.0.1", "0", "--address-policy", "all"], "--address-policy"],
+    [["127.0.0.1", "0", "--rate-limit", "many"], "--rate-limit"],
     [["127.0.0.1"], "go together"],
     [["127.0.0.1", "0", "more"], "too many arguments"],
     [["127.0.0.1", "70000"], "PORT"],

@@ -1,12 +1,21 @@
+import type { AddressPolicy } from "../../protocol/address-policy.ts";
 import type { HashRequest, HashResponse, PeersRequest } from "../../protocol/announce.ts";
 import { parseSwarmHash, type SwarmHash } from "../../protocol/ids.ts";
 import { Activity } from "../activity.ts";
 import type { Clock, Random } from "../clock.ts";
 import { ClientError } from "../errors.ts";
-import type { Announce, SwarmStore, Totals } from "../swarm-store/store.ts";
+import type { Announce, SwarmStore, SwarmView, Totals } from "../swarm-store/store.ts";
 import { isComplete, planHandout } from "./handout.ts";
 import { type IntervalOptions, planInterval } from "./interval.ts";
-import { sanitizeAddress } from "./sanitize.ts";
+import { type SanitizedAddress, sanitizeAddress } from "./sanitize.ts";
+import type { SwarmQuota } from "./swarm-quota.ts";
+
+export interface AnnounceOptions extends IntervalOptions {
+  /** Which addresses peers are stored under. */
+  readonly addressPolicy: AddressPolicy;
+  /** How many swarms a network may make; undefined for any number. */
+  readonly swarmQuota: SwarmQuota | undefined;
+}
 
 /** Totals are counted over the whole store, so no more often than this. */
 const TOTALS_MAX_AGE_MS = 1000;
@@ -16,11 +25,11 @@ export class AnnounceService {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #store: SwarmStore;
-  readonly #options: IntervalOptions;
+  readonly #options: AnnounceOptions;
   readonly #activity: Activity;
   #totals: { readonly at: number; readonly value: Promise<Totals> } | undefined;
 
-  constructor(clock: Clock, random: Random, store: SwarmStore, options: IntervalOptions) {
+  constructor(clock: Clock, random: Random, store: SwarmStore, options: AnnounceOptions) {
     this.#clock = clock;
     this.#random = random;
     this.#store = store;
@@ -30,15 +39,15 @@ export class AnnounceService {
 
   /** Makes a swarm; who asks for one has the file, so it is the first complete peer.
    * @param source the caller's socket address, if one is seen
-   * @throws {ClientError} bad_host, bad_port
+   * @throws {ClientError} bad_host, bad_port, too_many_swarms
    * @throws {StoreError} */
   async register(request: HashRequest, source: string | undefined): Promise<HashResponse> {
-    const address = sanitizeAddress(request, source);
+    const address = this.#addressOf(request, source);
     const hash = this.#random.swarmHash();
+    this.#options.swarmQuota?.make(hash, source);
     await this.#store.announce({
       ...address,
       ...this.#lifetime(),
-      zone: "public",
       swarm: hash,
       peer: request.peer,
       action: "add",
@@ -50,25 +59,25 @@ export class AnnounceService {
     return { hash, interval: this.#options.intervalSeconds };
   }
 
-  /** Takes a peer's news and tells it of others, in the JSON text of a PeersResponse. A peer that has the whole file makes the swarm known again, so that one
-   * with an old data directory, or after a lost database, is found.
+  /** Takes a peer's news and tells it of others. A peer that has the whole file makes the swarm known again, so that one with
+   * an old data directory, or after a lost database, is found.
    * @param source the caller's socket address, if one is seen
-   * @throws {ClientError} bad_host, bad_port, unknown_swarm
-   * @throws {StoreError} */
+   * @throws {ClientError} bad_host, bad_port, unknown_swarm, too_many_swarms
+   * @throws {StoreError}
+   * @returns the JSON text of a PeersResponse */
   async announce(request: PeersRequest, source: string | undefined): Promise<string> {
     const stopped = request.event === "stopped";
     const announce: Announce = {
-      ...sanitizeAddress(request, source),
+      ...this.#addressOf(request, source),
       ...this.#lifetime(),
       ...planHandout(request),
       swarm: toSwarmHash(request.hash),
-      zone: "public",
       peer: request.peer,
       action: stopped ? "remove" : "add",
       complete: isComplete(request),
       create: request.left === 0 && !stopped,
     };
-    const view = await this.#store.announce(announce);
+    const view = await this.#place(announce, source);
     if (view === undefined) throw new ClientError("unknown_swarm");
     const { peersJson, complete, incomplete } = view;
     this.#activity.count();
@@ -78,15 +87,29 @@ export class AnnounceService {
     return `{"peers":${peersJson},${JSON.stringify(numbers).slice(1)}`;
   }
 
+  /** Only what makes a swarm counts as one that is made, and only the store knows which announce does. */
+  async #place(announce: Announce, source: string | undefined): Promise<SwarmView | undefined> {
+    const { swarmQuota } = this.#options;
+    swarmQuota?.renew(announce.swarm);
+    if (swarmQuota === undefined || !announce.create) return this.#store.announce(announce);
+    const view = await this.#store.announce({ ...announce, create: false });
+    if (view !== undefined) return view;
+    swarmQuota.make(announce.swarm, source);
+    return this.#store.announce(announce);
+  }
+
   /** @returns what is alive, at most TOTALS_MAX_AGE_MS old
    * @throws {StoreError} */
   totals(): Promise<Totals> {
-    const now = this.#clock.now();
-    const age = now - (this.#totals?.at ?? Number.NEGATIVE_INFINITY);
-    if (this.#totals === undefined || age < 0 || age > TOTALS_MAX_AGE_MS) {
-      this.#totals = { at: now, value: this.#store.totals(now) };
+    const at = this.#clock.monotonic();
+    if (this.#totals === undefined || at - this.#totals.at > TOTALS_MAX_AGE_MS) {
+      this.#totals = { at, value: this.#store.totals(this.#clock.now()) };
     }
     return this.#totals.value;
+  }
+
+  #addressOf(request: HashRequest, source: string | undefined): SanitizedAddress {
+    return sanitizeAddress(request, { policy: this.#options.addressPolicy, source });
   }
 
   #lifetime(): Pick<Announce, "now" | "expires"> {
