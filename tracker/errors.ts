@@ -9,6 +9,7 @@ export type ClientErrorCode =
   | "bad_forwarded"
   | "too_many_requests"
   | "too_many_swarms"
+  | "incomplete"
   | "too_large"
   | "unsupported_media_type"
   | "not_found"
@@ -25,6 +26,7 @@ const CLIENT_ERRORS: Readonly<Record<ClientErrorCode, { status: number; message:
   bad_forwarded: { status: 400, message: "The proxy does not say who calls" },
   too_many_requests: { status: 429, message: "Too many requests from this network" },
   too_many_swarms: { status: 429, message: "Too many new hashes from this network" },
+  incomplete: { status: 408, message: "The request did not come whole in time" },
   too_large: { status: 413, message: "The body is larger than 4096 bytes" },
   unsupported_media_type: { status: 415, message: "The body must be application/json" },
   not_found: { status: 404, message: "There is no such call" },

@@ -38,6 +38,8 @@ function retryAfter(seconds: number | undefined): Readonly<Record<string, string
 
 function toClientError(code: string | number, error: unknown): ClientError | undefined {
   if (error instanceof ClientError) return error;
+  // Whoever hangs up, or is hung up on, while his body comes: no trouble of ours, and none for the log.
+  if (error instanceof Error && error.name === "AbortError") return new ClientError("incomplete");
   return code === "NOT_FOUND" ? new ClientError("not_found") : undefined;
 }
 
