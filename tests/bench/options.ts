@@ -8,6 +8,8 @@ export interface BenchOptions {
   readonly leechers: readonly number[] | undefined;
   /** Torrents served by one process. */
   readonly torrents: readonly number[] | undefined;
+  /** Peers that a tracker knows. */
+  readonly peers: readonly number[] | undefined;
   readonly partBytes: number | undefined;
   /** Names of programs; empty for all. */
   readonly clients: readonly string[];

@@ -34,9 +34,10 @@ export const PROGRAMS = COMPILED ?? FROM_SOURCE;
 export async function startTracker(
   directory: string,
   programs = PROGRAMS,
+  flags: readonly string[] = [],
 ): Promise<Spawned & { readonly url: string }> {
   const database = `file:${join(directory, "tracker.db")}`;
-  const tracker = spawn([...programs.tracker, "127.0.0.1", "0", "--db", database], {
+  const tracker = spawn([...programs.tracker, "127.0.0.1", "0", "--db", database, ...flags], {
     watch: "stderr",
   });
   return { ...tracker, url: await tracker.match(/listening on (http:\S+)/) };

@@ -13,14 +13,17 @@ import { benchParts } from "./scenarios/parts.ts";
 import { benchPipe } from "./scenarios/pipe.ts";
 import { benchResume } from "./scenarios/resume.ts";
 import { benchSmall } from "./scenarios/small.ts";
+import { benchTracker } from "./scenarios/tracker.ts";
 import { benchTransfer } from "./scenarios/transfer.ts";
 import { print } from "./table.ts";
 
 /** `bun run bench [SCENARIO…]`: whole processes over loopback, ours beside others, in turn; prints Markdown.
  *
- *   SCENARIO       codec small parts pipe limits hash resume memory growth transfer; transfer when none is named
+ *   SCENARIO       codec small parts pipe limits hash resume memory growth tracker transfer;
+ *                  transfer when none is named
  *   --quick        small sizes, one round; every scenario when none is named; under 3 minutes
- *   --rounds N     --size MIB,…  --leechers N,…  --torrents N,…  --part KIB  --clients NAME,…
+ *   --rounds N     --size MIB,…  --leechers N,…  --torrents N,…  --part KIB  --peers N,…
+ *   --clients NAME,…
  *   --json FILE    appends the run and every round of transfer to FILE, as data (`results.ts` has its shape)
  *
  * `bun run bench plot FILE SVG` measures nothing: it draws such a FILE, the last run in it and those of the same commit,
@@ -29,8 +32,10 @@ import { print } from "./table.ts";
  * The others come from Debian 12: `apt-get install --no-install-recommends python3-libtorrent rtorrent aria2 nginx-light
  * curl openssl`. webtorrent comes from npm, into any directory, which BENCH_WEBTORRENT names: `npm i --ignore-scripts
  * webtorrent@3.0.21`, and in its node_modules/webrtc-polyfill every export made undefined, since the native addon behind
- * it is not built. What is missing is left out.
- * PEER_CMD and TRACKER_CMD name executables (`bun run build`) to measure instead of the sources.
+ * it is not built. Trackers: `apt-get install opentracker`, and `npm i --ignore-scripts bittorrent-tracker@11.2.3` in a
+ * directory that BENCH_BITTORRENT_TRACKER names; they are asked by a program in C, so `cc` is needed. What is missing is left out.
+ * PEER_CMD and TRACKER_CMD name executables (`bun run build`) to measure instead of the sources (the tracker's
+ * scenario measures both, and takes dist/tracker when none is named).
  * BENCH_DIR says where the files go instead of /dev/shm. Needs Linux; the large ones some 20 GiB of memory. Leave the
  * machine alone meanwhile. */
 
@@ -46,6 +51,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   limits: benchLimits,
   memory: benchMemory,
   growth: benchGrowth,
+  tracker: benchTracker,
   transfer: benchTransfer,
 };
 
@@ -60,6 +66,7 @@ const { values, positionals } = parseArgs({
     leechers: { type: "string" },
     torrents: { type: "string" },
     part: { type: "string" },
+    peers: { type: "string" },
     rounds: { type: "string" },
     clients: { type: "string", default: "" },
     quick: { type: "boolean", default: false },
@@ -113,6 +120,7 @@ async function toOptions(head: RunHead): Promise<BenchOptions> {
     sizesMib: numbers(values.size),
     leechers: numbers(values.leechers),
     torrents: numbers(values.torrents),
+    peers: numbers(values.peers),
     partBytes: values.part === undefined ? undefined : Number(values.part) * KIB,
     clients: values.clients.split(",").filter((name) => name !== ""),
     record: values.json === undefined ? async () => {} : await appendRun(values.json, head),

@@ -9,7 +9,7 @@ export type Files = Readonly<Record<string, string>>;
 export const ROOT = join(import.meta.dir, "../..");
 
 const NOT_OURS = new Set(["node_modules", "dist", ".git"]);
-const IS_TEXT = /(\.(ts|js|json|md|sql|toml|yml|yaml|lock)|^\.ci\/run|^LICENSE|^\.gitignore)$/;
+const IS_TEXT = /(\.(ts|js|c|json|md|sql|toml|yml|yaml|lock)|^\.ci\/run|^LICENSE|^\.gitignore)$/;
 
 /** @returns every text file of the project */
 export function readProject(): Files {
