@@ -43,6 +43,7 @@ export class HranaServer implements AsyncDisposable {
   readonly #options: HranaServerOptions;
   readonly #stopped = new AbortController();
   #outage: Outage = "none";
+  #unanswered = 0;
   #server: ReturnType<typeof Bun.serve> | undefined;
   #released = Promise.withResolvers<void>();
 
@@ -58,6 +59,11 @@ export class HranaServer implements AsyncDisposable {
 
   get openStreams(): number {
     return this.#streams.size;
+  }
+
+  /** How many requests an outage left without an answer so far. */
+  get unanswered(): number {
+    return this.#unanswered;
   }
 
   resetCounters(): void {
@@ -115,6 +121,7 @@ export class HranaServer implements AsyncDisposable {
 
   /** @returns when the server stops; by then nobody reads it */
   #never(): Promise<Response> {
+    this.#unanswered++;
     const { promise, resolve } = Promise.withResolvers<Response>();
     this.#stopped.signal.addEventListener("abort", () => resolve(new Response("")), { once: true });
     return promise;

@@ -218,11 +218,15 @@ describe("HranaServer", () => {
     expect(await codeOf(client.execute("SELECT 1"))).toBe("ECONNREFUSED");
     await server.setOutage("hang");
     const hung = client.execute("INSERT INTO numbers VALUES (1)").catch(() => "aborted");
+    await eventually(
+      () => server.unanswered,
+      (unanswered) => unanswered === 1,
+    );
     await server.setOutage("swallow");
     const swallowed = client.execute("INSERT INTO numbers VALUES (2)").catch(() => "aborted");
     await eventually(
-      () => server.counters.rowsWritten,
-      (written) => written === 1,
+      () => server.unanswered,
+      (unanswered) => unanswered === 2,
     );
     await server.setOutage("none");
     expect(await numbers()).toEqual([2]);
