@@ -242,8 +242,9 @@ export class IndexedSwarmStore implements SwarmStore {
       await this.#clock.sleep(READ_PAUSE_MS, { signal });
       try {
         await readAll(this.#log, takeIn);
-      } catch {
-        // Whoever writes meets the same trouble and is told of it.
+      } catch (error) {
+        // What cannot be read may be gone: nothing counts as written until it is written again.
+        if (error instanceof StoreError && error.code === "failed") this.#index.distrustLog();
       }
     }
   }
