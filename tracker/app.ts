@@ -26,28 +26,31 @@ const IDLE_SECONDS_MAX = 10;
 export function createTracker(deps: TrackerDeps) {
   const { clock, log, service, clientAddress, rateLimit, version } = deps;
   const startedAt = clock.monotonic();
-  return new Elysia({
-    serve: {
-      maxRequestBodySize: REQUEST_BYTES_MAX,
-      idleTimeout: IDLE_SECONDS_MAX,
-      // Elysia's default lets a second tracker take half of the connections of the first instead of failing.
-      reusePort: false,
-    },
-  })
-    .headers({ "x-content-type-options": "nosniff" })
-    .onError(({ code, error, set }) => {
-      const refusal = toRefusal(code, error);
-      if (refusal.status >= 500) log.error("Cannot answer a request: {error}", { error });
-      set.status = refusal.status;
-      Object.assign(set.headers, refusal.headers);
-      return refusal.body;
+  return (
+    new Elysia({
+      serve: {
+        maxRequestBodySize: REQUEST_BYTES_MAX,
+        idleTimeout: IDLE_SECONDS_MAX,
+        // Elysia's default lets a second tracker take half of the connections of the first instead of failing.
+        reusePort: false,
+      },
     })
-    .onRequest(({ request, server }) => rateLimit?.check(clientAddress(request, server)))
-    .get("/ready", "I am ready")
-    .get("/stats", async () => ({
-      ...(await service.totals()),
-      uptimeSeconds: Math.floor((clock.monotonic() - startedAt) / 1000),
-      version,
-    }))
-    .use(announceRoutes(service, clientAddress));
+      .headers({ "x-content-type-options": "nosniff" })
+      .onError(({ code, error, set }) => {
+        const refusal = toRefusal(code, error);
+        if (refusal.status >= 500) log.error("Cannot answer a request: {error}", { error });
+        set.status = refusal.status;
+        Object.assign(set.headers, refusal.headers);
+        return refusal.body;
+      })
+      .onRequest(({ request, server }) => rateLimit?.check(clientAddress(request, server)))
+      // A function, since a text would be looked up by a path that the framework misreads for hosts of three letters.
+      .get("/ready", () => "I am ready")
+      .get("/stats", async () => ({
+        ...(await service.totals()),
+        uptimeSeconds: Math.floor((clock.monotonic() - startedAt) / 1000),
+        version,
+      }))
+      .use(announceRoutes(service, clientAddress))
+  );
 }

@@ -68,7 +68,7 @@ export const REFUSALS: readonly string[] = [
   ["The body must be application/json", "unsupported_media_type"],
   ["There is no such call", "not_found"],
 ].map(([error, code]) => JSON.stringify({ error, code }));
-const UNKNOWN_SWARM = JSON.stringify({
+export const UNKNOWN_SWARM = JSON.stringify({
   error: "This tracker does not know the hash",
   code: "unknown_swarm",
   peers: [],

@@ -175,6 +175,15 @@ describe("RateLimit", () => {
     expect(await ask(["--rate-limit", "0", "--trust-proxy", "127.0.0.1"])).toEqual({ 200: 40 });
     const limited = await ask(["--rate-limit", "1", "--trust-proxy", "127.0.0.1"]);
     expect(limited[429]).toBeGreaterThan(20);
+    for (const path of ["/stats", "/peers", "/nope"]) {
+      await using tracker = await startTracker({
+        db: ":memory:",
+        args: ["--rate-limit", "1", "--trust-proxy", "127.0.0.1"],
+      });
+      const init = path === "/peers" ? { method: "POST", body: "x" } : {};
+      const statuses = await count(10, () => fetch(tracker.url + path, init));
+      expect(statuses[429]).toBeGreaterThanOrEqual(5);
+    }
   }, 30_000);
 });
 
