@@ -85,7 +85,7 @@ async function writeUntilFull(file: Awaited<ReturnType<typeof open>>, bytes: num
 }
 
 describe("tracker on a disk in trouble", () => {
-  test("TRK-10, TRK-13: a full disk gives 503 and no lost or half announce, and /ready goes on", async () => {
+  test("TRK-10: a full disk gives 503 and no lost or half announce, and /ready goes on", async () => {
     if (disk === undefined) {
       process.stderr.write("TRK-10 not shown on a full disk: mounting is not allowed here\n");
       return;
@@ -117,7 +117,7 @@ describe("tracker on a disk in trouble", () => {
     expect(await countAfterRestart(db)).toBe(taken);
   }, 60_000);
 
-  test("TRK-10, TRK-13: a locked database refuses only what it would have to write, and /ready goes on", async () => {
+  test("TRK-10: a locked database refuses only what it would have to write, and /ready goes on", async () => {
     const path = join(directory, "locked.db");
     await using tracker = await startTracker({ db: `file:${path}` });
     expect(await announce(tracker, 1)).toEqual({ status: 200, ports: [1] });
@@ -133,7 +133,7 @@ describe("tracker on a disk in trouble", () => {
     expect(await countAfterRestart(`file:${path}`)).toBe(2);
   }, 60_000);
 
-  test("TRK-10, TRK-13: a directory taken away gives 503 until it is back, then all is written again", async () => {
+  test("TRK-10: a directory taken away gives 503 until it is back, then all is written again", async () => {
     const folder = join(directory, "gone");
     await mkdir(folder);
     const db = `file:${join(folder, "tracker.db")}`;
