@@ -5,6 +5,8 @@ import { announceRoutes } from "./announce/routes.ts";
 import type { AnnounceService } from "./announce/service.ts";
 import type { ClientAddress } from "./client-address.ts";
 import type { Clock } from "./clock.ts";
+import { Live } from "./page/live.ts";
+import { pageRoutes, readNews } from "./page/routes.ts";
 import type { RateLimit } from "./rate-limit.ts";
 import { toRefusal } from "./refusal.ts";
 
@@ -17,6 +19,9 @@ export interface TrackerDeps {
   readonly rateLimit: RateLimit | undefined;
   /** As in package.json. */
   readonly version: string;
+  /** Lets the page for people hear what happens as it happens, until this aborts; undefined where nothing can run between two
+   * requests. */
+  readonly liveUntil?: AbortSignal;
 }
 
 /** A connection that says nothing for so long is closed. */
@@ -24,8 +29,18 @@ const IDLE_SECONDS_MAX = 10;
 
 /** Makes the tracker's HTTP API, not yet listening: `handle(request)` answers, `listen()` opens a port. */
 export function createTracker(deps: TrackerDeps) {
-  const { clock, log, service, clientAddress, rateLimit, version } = deps;
+  const { clock, log, service, clientAddress, rateLimit, version, liveUntil } = deps;
   const startedAt = clock.monotonic();
+  const { activity } = service;
+  const figures = async () => ({
+    ...(await service.totals()),
+    announces: activity.total,
+    announcesPerSecond: activity.perSecond(),
+    uptimeSeconds: Math.floor((clock.monotonic() - startedAt) / 1000),
+    version,
+  });
+  const read = () => readNews({ figures, activity });
+  const live = liveUntil && new Live(clock, log, read, { signal: liveUntil });
   return (
     new Elysia({
       serve: {
@@ -46,11 +61,8 @@ export function createTracker(deps: TrackerDeps) {
       .onRequest(({ request, server }) => rateLimit?.check(clientAddress(request, server)))
       // A function, since a text would be looked up by a path that the framework misreads for hosts of three letters.
       .get("/ready", () => "I am ready")
-      .get("/stats", async () => ({
-        ...(await service.totals()),
-        uptimeSeconds: Math.floor((clock.monotonic() - startedAt) / 1000),
-        version,
-      }))
+      .get("/stats", figures)
+      .use(pageRoutes({ figures, activity, live }))
       .use(announceRoutes(service, clientAddress))
   );
 }

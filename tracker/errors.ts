@@ -13,6 +13,7 @@ export type ClientErrorCode =
   | "too_large"
   | "unsupported_media_type"
   | "not_found"
+  | "cross_site"
   | "unknown_swarm";
 
 const CLIENT_ERRORS: Readonly<Record<ClientErrorCode, { status: number; message: string }>> = {
@@ -30,6 +31,7 @@ const CLIENT_ERRORS: Readonly<Record<ClientErrorCode, { status: number; message:
   too_large: { status: 413, message: "The body is larger than 4096 bytes" },
   unsupported_media_type: { status: 415, message: "The body must be application/json" },
   not_found: { status: 404, message: "There is no such call" },
+  cross_site: { status: 403, message: "This call is not for pages of other sites" },
   unknown_swarm: { status: 404, message: "This tracker does not know the hash" },
 };
 

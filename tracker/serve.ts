@@ -44,7 +44,7 @@ export async function serve(
       ...(isLimited(config) && { peersPerNetworkMax: PEERS_PER_NETWORK_MAX }),
     },
   });
-  const app = createApp(log, store, { config, version });
+  const app = createApp(log, store, { config, version, signal });
   const { stop, url } = listen(app, config);
   const sweeping = sweepForever(systemClock, log, store, { signal });
   onReady(url);
@@ -60,12 +60,14 @@ type App = ReturnType<typeof createTracker>;
 function createApp(
   log: Logger,
   store: SwarmStore,
-  { config, version }: { readonly config: TrackerConfig; readonly version: string },
+  options: Pick<ServeOptions, "version" | "signal"> & { readonly config: TrackerConfig },
 ): App {
+  const { config, version, signal: liveUntil } = options;
   const limits = createLimits(config);
   const service = new AnnounceService(systemClock, systemRandom, store, { ...config, ...limits });
   const clientAddress = createForwardedAddress(log, config.trustedProxies);
-  return createTracker({ clock: systemClock, log, service, clientAddress, ...limits, version });
+  const deps = { clock: systemClock, log, service, clientAddress, ...limits, version };
+  return createTracker({ ...deps, liveUntil });
 }
 
 /** Within a network of one's own, many peers of one address are the rule, and no harm. */

@@ -104,10 +104,11 @@ export const FLOORS: readonly Floor[] = [
     paths: ["tracker/announce/"],
     below: [...TRACKER_BASE, "tracker store interface"],
   },
+  { name: "tracker page", paths: ["tracker/page/"], below: TRACKER_BASE },
   {
     name: "tracker app",
     paths: ["app", "refusal", "sweep"].map((name) => `tracker/${name}.ts`),
-    below: [...TRACKER_BASE, "tracker store interface", "tracker announce"],
+    below: [...TRACKER_BASE, "tracker store interface", "tracker announce", "tracker page"],
   },
   {
     name: "tracker serve",

@@ -162,6 +162,9 @@ export interface TestTrackerOptions {
   readonly addressPolicy?: AddressPolicy;
   readonly rateLimit?: RateLimit;
   readonly swarmQuota?: SwarmQuota;
+  readonly version?: string;
+  /** By default nobody is told of what happens. */
+  readonly liveUntil?: AbortSignal;
 }
 
 export interface TestTracker extends AsyncDisposable {
@@ -179,8 +182,9 @@ export function createTestApp(options: TestTrackerOptions = {}) {
   const rules = { intervalSeconds, ttlMs, addressPolicy, swarmQuota };
   const service = new AnnounceService(clock, random, store, rules);
   const log = getLogger("test-tracker");
-  const deps = { clock, log, service, clientAddress, rateLimit, version: "0.0.0-test" };
-  const app = createTracker(deps);
+  const { version = "0.0.0-test", liveUntil } = options;
+  const deps = { clock, log, service, clientAddress, rateLimit, version };
+  const app = createTracker(liveUntil === undefined ? deps : { ...deps, liveUntil });
   return { app, store };
 }
 

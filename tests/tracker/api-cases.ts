@@ -221,6 +221,8 @@ function describeGoodRequests(api: () => Api): void {
     const answer = await toAnswer(await api().fetch("/stats"));
     expect(answer.status).toBe(200);
     expect(Object.keys(Object(answer.json)).sort()).toEqual([
+      "announces",
+      "announcesPerSecond",
       "complete",
       "incomplete",
       "swarms",
@@ -232,7 +234,7 @@ function describeGoodRequests(api: () => Api): void {
 
 function describeRefusals(api: () => Api): void {
   test.each([
-    ["GET", "/"],
+    ["POST", "/"],
     ["GET", "/hash"],
     ["GET", "/peers"],
     ["POST", "/ready"],

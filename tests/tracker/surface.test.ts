@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { MemorySwarmStore } from "../../tracker/swarm-store/memory.ts";
+import { systemClock } from "../../tracker/clock.ts";
+import { IndexedSwarmStore } from "../../tracker/swarm-store/indexed.ts";
 import { rawPost, sayRaw, statusOf } from "../support/raw-http.ts";
 import { createRecordingStore } from "../support/recording-store.ts";
 import { createTestApp, FakeClock, SeededRandom, startTracker } from "../support/tracker.ts";
@@ -9,7 +10,9 @@ import { type Api, announce, post, register, UNKNOWN_HASH } from "./api-cases.ts
 
 function openApi() {
   const clock = new FakeClock();
-  const recording = createRecordingStore(new MemorySwarmStore(new SeededRandom(1)));
+  const recording = createRecordingStore(
+    IndexedSwarmStore.inMemory(systemClock, new SeededRandom(1)),
+  );
   const options = { clock, store: recording.store, ttlMs: 120_000 };
   const { app } = createTestApp({ ...options, clientAddress: () => "127.0.0.1" });
   const api: Api = {
@@ -46,7 +49,8 @@ describe("what a stranger sees of the tracker", () => {
   test("TRK-7: there are these calls and no others, and none lists swarms", async () => {
     const { app } = openApi();
     const routes = app.routes.map(({ method, path }) => `${method} ${path}`).toSorted();
-    expect(routes).toEqual(["GET /ready", "GET /stats", "POST /hash", "POST /peers"]);
+    const page = ["GET /", "GET /events", "GET /icon.svg", "GET /page.css", "GET /page.js"];
+    expect(routes).toEqual([...page, "GET /ready", "GET /stats", "POST /hash", "POST /peers"]);
   });
 
   test("TRK-7: a hash that never was is answered like one that ended, in as many steps and as quickly", async () => {

@@ -22,19 +22,20 @@ const TOTALS_MAX_AGE_MS = 1000;
 
 /** The rules of the tracker: what an announce means, whatever carried it here. */
 export class AnnounceService {
+  /** Counts what is answered. */
+  readonly activity: Activity;
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #store: SwarmStore;
   readonly #options: AnnounceOptions;
-  readonly #activity: Activity;
   #totals: { readonly at: number; readonly value: Promise<Totals> } | undefined;
 
   constructor(clock: Clock, random: Random, store: SwarmStore, options: AnnounceOptions) {
+    this.activity = new Activity(clock);
     this.#clock = clock;
     this.#random = random;
     this.#store = store;
     this.#options = options;
-    this.#activity = new Activity(clock);
   }
 
   /** Makes a swarm; who asks for one has the file, so it is the first complete peer.
@@ -56,6 +57,7 @@ export class AnnounceService {
       want: 0,
       only: "all",
     });
+    this.activity.count();
     return { hash, interval: this.#options.intervalSeconds };
   }
 
@@ -79,9 +81,9 @@ export class AnnounceService {
     };
     const view = await this.#place(announce, source);
     if (view === undefined) throw new ClientError("unknown_swarm");
+    this.activity.count();
     const { peersJson, complete, incomplete } = view;
-    this.#activity.count();
-    const perSecond = this.#activity.perSecond();
+    const perSecond = this.activity.perSecond();
     const intervals = planInterval(request, view, perSecond, this.#options);
     const numbers = { ...intervals, complete, incomplete };
     return `{"peers":${peersJson},${JSON.stringify(numbers).slice(1)}`;
