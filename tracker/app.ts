@@ -5,10 +5,13 @@ import { announceRoutes } from "./announce/routes.ts";
 import type { AnnounceService } from "./announce/service.ts";
 import type { ClientAddress } from "./client-address.ts";
 import type { Clock } from "./clock.ts";
+import type { Metrics } from "./metrics.ts";
+import { metricsRoute } from "./metrics-route.ts";
 import { Live } from "./page/live.ts";
 import { pageRoutes, readNews } from "./page/routes.ts";
 import type { RateLimit } from "./rate-limit.ts";
 import { toRefusal } from "./refusal.ts";
+import type { RequestWatch } from "./request-watch.ts";
 
 export interface TrackerDeps {
   readonly clock: Clock;
@@ -17,6 +20,9 @@ export interface TrackerDeps {
   readonly clientAddress: ClientAddress;
   /** How many requests a network may make; undefined for any number. */
   readonly rateLimit: RateLimit | undefined;
+  readonly watch: RequestWatch;
+  /** What `GET /metrics` shows; absent: there is no such call. */
+  readonly metrics?: Metrics | undefined;
   /** As in package.json. */
   readonly version: string;
   /** Lets the page for people hear what happens as it happens, until this aborts; undefined where nothing can run between two
@@ -29,7 +35,8 @@ const IDLE_SECONDS_MAX = 10;
 
 /** Makes the tracker's HTTP API, not yet listening: `handle(request)` answers, `listen()` opens a port. */
 export function createTracker(deps: TrackerDeps) {
-  const { clock, log, service, clientAddress, rateLimit, version, liveUntil } = deps;
+  const { clock, log, service, clientAddress, rateLimit, watch, metrics, version, liveUntil } =
+    deps;
   const startedAt = clock.monotonic();
   const { activity } = service;
   const figures = async () => ({
@@ -51,9 +58,9 @@ export function createTracker(deps: TrackerDeps) {
       },
     })
       .headers({ "x-content-type-options": "nosniff" })
+      .use(watch.plugin())
       .onError(({ code, error, set }) => {
         const refusal = toRefusal(code, error);
-        if (refusal.status >= 500) log.error("Cannot answer a request: {error}", { error });
         set.status = refusal.status;
         Object.assign(set.headers, refusal.headers);
         return refusal.body;
@@ -63,6 +70,7 @@ export function createTracker(deps: TrackerDeps) {
       .get("/ready", () => "I am ready")
       .get("/stats", figures)
       .use(pageRoutes({ figures, activity, live }))
-      .use(announceRoutes(service, clientAddress))
+      .use(metricsRoute(service, metrics))
+      .use(announceRoutes(service, clientAddress, watch.meter))
   );
 }

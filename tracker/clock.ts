@@ -52,6 +52,11 @@ function nextUint32(): number {
   return drawn[--drawnLeft] ?? 0;
 }
 
+/** For how long something took: no clock that is set back or forward moves it. */
+export function systemStopwatch(): number {
+  return performance.now();
+}
+
 export const systemRandom: Random = {
   uint32: nextUint32,
   swarmHash: () => {

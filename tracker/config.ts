@@ -21,6 +21,8 @@ export interface TrackerConfig extends Exposure {
   readonly intervalSeconds: number;
   /** How long after its last announce a peer is forgotten, in milliseconds. */
   readonly ttlMs: number;
+  /** From how long an answer or a commit is worth a warning, in milliseconds. */
+  readonly slowMs: number;
   readonly logLevel: LogLevel;
   /** Text for people, or one JSON object a line. */
   readonly logFormat: "text" | "json";
@@ -44,6 +46,7 @@ export interface Surroundings {
 
 const INTERVAL_MS = 30_000;
 const TTL_MS = 120_000;
+const SLOW_MS = 250;
 /** Longest interval and TTL: a week. */
 const DURATION_MS_MAX = 7 * 24 * 60 * 60 * 1000;
 const DATABASE_URL = /^(:memory:$|file:.|(libsql|https?):\/\/.)/;
@@ -51,7 +54,7 @@ const DATABASE_URL = /^(:memory:$|file:.|(libsql|https?):\/\/.)/;
 type Flags = Readonly<Partial<Record<FlagName, string>>>;
 type FlagName =
   | ("host" | "port" | "db" | "interval" | "ttl" | "logLevel" | "logFormat")
-  | ("addressPolicy" | "rateLimit" | "trustProxy");
+  | ("addressPolicy" | "rateLimit" | "trustProxy" | "slowQuery");
 
 /** Reads the command line and the environment: flag > variable > default.
  * @throws {FatalError} usage, naming the flag or variable that is wrong */
@@ -103,6 +106,10 @@ function createProgram(version: string): Command {
       "CIDR,…: proxies whose X-Forwarded-For is believed (TRACKER_TRUST_PROXY, default: none)",
     )
     .option(
+      "--slow-query <time>",
+      "warn of answers and commits that take so long (TRACKER_SLOW_QUERY, default: 250ms)",
+    )
+    .option(
       "--log-level <level>",
       "trace, debug, info, warning or error (TRACKER_LOG_LEVEL, default: info)",
     )
@@ -145,6 +152,7 @@ function toConfig(flags: Flags, { env, isTerminal }: Surroundings): TrackerConfi
       rateLimit: read(flags.rateLimit, "TRACKER_RATE_LIMIT"),
       trustProxy: read(flags.trustProxy, "TRACKER_TRUST_PROXY"),
     }),
+    slowMs: parseSlow(read(flags.slowQuery, "TRACKER_SLOW_QUERY")),
     logLevel: parseLogLevel(read(flags.logLevel, "TRACKER_LOG_LEVEL") ?? "info"),
     logFormat: parseLogFormat(
       read(flags.logFormat, "TRACKER_LOG_FORMAT") ?? (isTerminal ? "text" : "json"),
@@ -188,6 +196,10 @@ function parseTimes(
       : parseDuration("--interval", interval);
   if (intervalMs >= ttlMs) throw usage("--interval must be shorter than --ttl");
   return { intervalSeconds: intervalMs / 1000, ttlMs };
+}
+
+function parseSlow(text: string | undefined): number {
+  return text === undefined ? SLOW_MS : parseDuration("--slow-query", text);
 }
 
 const UNIT_MS: Readonly<Record<string, number>> = {

@@ -2,13 +2,15 @@ import { mkdir } from "node:fs/promises";
 import type { Logger } from "@logtape/logtape";
 import { AnnounceService } from "./announce/service.ts";
 import { SwarmQuota } from "./announce/swarm-quota.ts";
-import { createTracker } from "./app.ts";
+import { createTracker, type TrackerDeps } from "./app.ts";
 import { CallerNetworks } from "./caller-networks.ts";
-import { systemClock, systemRandom } from "./clock.ts";
+import { systemClock, systemRandom, systemStopwatch } from "./clock.ts";
 import type { TrackerConfig } from "./config.ts";
 import { FatalError } from "./errors.ts";
 import { createForwardedAddress } from "./forwarded-address.ts";
+import { Metrics, type ProcessUse } from "./metrics.ts";
 import { RateLimit } from "./rate-limit.ts";
+import { RequestWatch } from "./request-watch.ts";
 import { openSwarmStore } from "./swarm-store/open.ts";
 import type { SwarmStore } from "./swarm-store/store.ts";
 import { sweepForever } from "./sweep.ts";
@@ -35,6 +37,11 @@ export async function serve(
   { version, signal, onReady }: ServeOptions,
 ): Promise<void> {
   if (config.dataDirectory !== undefined) await makeDirectory(config.dataDirectory);
+  const metrics = createMetrics(version);
+  const watch = new RequestWatch(log, systemStopwatch, systemRandom, {
+    slowMs: config.slowMs,
+    meter: metrics,
+  });
   await using store = await openSwarmStore(systemClock, systemRandom, {
     url: config.databaseUrl,
     token: config.databaseToken,
@@ -43,8 +50,9 @@ export async function serve(
       lifetimeMsMax: 2 * config.ttlMs,
       ...(isLimited(config) && { peersPerNetworkMax: PEERS_PER_NETWORK_MAX }),
     },
+    timeCommit: watch.timeCommit,
   });
-  const app = createApp(log, store, { config, version, signal });
+  const app = createApp(log, store, { config, version, watch, metrics, signal });
   const { stop, url } = listen(app, config);
   const sweeping = sweepForever(systemClock, log, store, { signal });
   onReady(url);
@@ -57,16 +65,28 @@ export async function serve(
 
 type App = ReturnType<typeof createTracker>;
 
+interface AppOptions extends Pick<TrackerDeps, "version" | "watch" | "metrics"> {
+  readonly config: TrackerConfig;
+  readonly signal: AbortSignal;
+}
+
+function createMetrics(version: string): Metrics {
+  const processUse = (): ProcessUse => {
+    const { user, system } = process.cpuUsage();
+    return { memoryBytes: process.memoryUsage.rss(), cpuSeconds: (user + system) / 1e6 };
+  };
+  return new Metrics({ version, startedAt: systemClock.now(), processUse });
+}
+
 function createApp(
   log: Logger,
   store: SwarmStore,
-  options: Pick<ServeOptions, "version" | "signal"> & { readonly config: TrackerConfig },
+  { config, signal: liveUntil, ...given }: AppOptions,
 ): App {
-  const { config, version, signal: liveUntil } = options;
   const limits = createLimits(config);
   const service = new AnnounceService(systemClock, systemRandom, store, { ...config, ...limits });
   const clientAddress = createForwardedAddress(log, config.trustedProxies);
-  const deps = { clock: systemClock, log, service, clientAddress, ...limits, version };
+  const deps = { clock: systemClock, log, service, clientAddress, ...limits, ...given };
   return createTracker({ ...deps, liveUntil });
 }
 

@@ -82,6 +82,7 @@ export const FLOORS: readonly Floor[] = [
       "rate-limit",
       "recent-map",
       "token-buckets",
+      "watch",
     ].map((name) => `tracker/${name}.ts`),
     below: ["protocol"],
   },
@@ -106,16 +107,29 @@ export const FLOORS: readonly Floor[] = [
   },
   { name: "tracker page", paths: ["tracker/page/"], below: TRACKER_BASE },
   {
+    name: "tracker metrics",
+    paths: ["tracker/metrics.ts"],
+    below: [...TRACKER_BASE, "tracker store interface"],
+    packages: ["prom-client"],
+  },
+  {
     name: "tracker app",
-    paths: ["app", "refusal", "sweep"].map((name) => `tracker/${name}.ts`),
-    below: [...TRACKER_BASE, "tracker store interface", "tracker announce", "tracker page"],
+    paths: ["app", "metrics-route", "refusal", "request-watch", "sweep"].map(
+      (name) => `tracker/${name}.ts`,
+    ),
+    below: [
+      ...TRACKER_BASE,
+      ...["store interface", "announce", "page", "metrics"].map((name) => `tracker ${name}`),
+    ],
   },
   {
     name: "tracker serve",
     paths: ["tracker/serve.ts"],
     below: [
       ...TRACKER_BASE,
-      ...["store interface", "stores", "announce", "app"].map((name) => `tracker ${name}`),
+      ...["store interface", "stores", "announce", "metrics", "app"].map(
+        (name) => `tracker ${name}`,
+      ),
     ],
   },
   {

@@ -38,17 +38,17 @@ describe("wrongDependencies", () => {
       "ARCHITECTURE.md has no line for ajv",
     ]);
     expect(withManifest({ scripts: { peer: "bun peer/index.ts" } })).toHaveLength(1);
-    const eleven = Array.from({ length: 11 }, (_, at) => [`a${at}`, "1.0.0"] as const);
-    const lines = eleven.map(([name]) => `- \`${name}\`: x`).join("\n");
+    const twelve = Array.from({ length: 12 }, (_, at) => [`a${at}`, "1.0.0"] as const);
+    const lines = twelve.map(([name]) => `- \`${name}\`: x`).join("\n");
     const withLines = (changes: object) =>
       wrongDependencies({ ...GOOD, "package.json": manifest(changes), "ARCHITECTURE.md": lines });
-    expect(withLines({ dependencies: Object.fromEntries(eleven) })).toEqual(["11 dependencies"]);
-    const tenAndOne = {
-      dependencies: Object.fromEntries(eleven.slice(1)),
-      optionalDependencies: Object.fromEntries(eleven.slice(0, 1)),
+    expect(withLines({ dependencies: Object.fromEntries(twelve) })).toEqual(["12 dependencies"]);
+    const elevenAndOne = {
+      dependencies: Object.fromEntries(twelve.slice(1)),
+      optionalDependencies: Object.fromEntries(twelve.slice(0, 1)),
     };
-    expect(withLines(tenAndOne)).toEqual([]);
-    const twoOptional = { optionalDependencies: Object.fromEntries(eleven.slice(0, 2)) };
+    expect(withLines(elevenAndOne)).toEqual([]);
+    const twoOptional = { optionalDependencies: Object.fromEntries(twelve.slice(0, 2)) };
     expect(withLines({ dependencies: {}, ...twoOptional })).toEqual(["2 optional ones"]);
   });
 });

@@ -2,14 +2,22 @@ import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { getLogger } from "@logtape/logtape";
+import { getLogger, type Logger } from "@logtape/logtape";
 import type { AddressPolicy } from "../../protocol/address-policy.ts";
 import { AnnounceService } from "../../tracker/announce/service.ts";
 import type { SwarmQuota } from "../../tracker/announce/swarm-quota.ts";
 import { createTracker } from "../../tracker/app.ts";
 import { type ClientAddress, socketAddress } from "../../tracker/client-address.ts";
-import { type Clock, type Random, systemClock, systemRandom } from "../../tracker/clock.ts";
+import {
+  type Clock,
+  type Random,
+  systemClock,
+  systemRandom,
+  systemStopwatch,
+} from "../../tracker/clock.ts";
+import { Metrics } from "../../tracker/metrics.ts";
 import type { RateLimit } from "../../tracker/rate-limit.ts";
+import { RequestWatch, type RequestWatchOptions } from "../../tracker/request-watch.ts";
 import { IndexedSwarmStore } from "../../tracker/swarm-store/indexed.ts";
 import type { SwarmStore } from "../../tracker/swarm-store/store.ts";
 
@@ -165,12 +173,19 @@ export interface TestTrackerOptions {
   readonly version?: string;
   /** By default nobody is told of what happens. */
   readonly liveUntil?: AbortSignal;
+  readonly log?: Logger;
+  readonly watch?: Partial<RequestWatchOptions>;
 }
 
 export interface TestTracker extends AsyncDisposable {
   readonly url: string;
   readonly port: number;
   readonly store: SwarmStore;
+}
+
+/** A log that nobody set up: it takes nothing. */
+export function silentLog(): Logger {
+  return getLogger("test-tracker");
 }
 
 /** A tracker's app in this process, not listening. */
@@ -181,11 +196,18 @@ export function createTestApp(options: TestTrackerOptions = {}) {
   const { rateLimit, swarmQuota, clientAddress = socketAddress } = options;
   const rules = { intervalSeconds, ttlMs, addressPolicy, swarmQuota };
   const service = new AnnounceService(clock, random, store, rules);
-  const log = getLogger("test-tracker");
   const { version = "0.0.0-test", liveUntil } = options;
-  const deps = { clock, log, service, clientAddress, rateLimit, version };
+  const processUse = () => ({ memoryBytes: 1, cpuSeconds: 1 });
+  const metrics = new Metrics({ version, startedAt: clock.now(), processUse });
+  const log = options.log ?? silentLog();
+  const watch = new RequestWatch(log, systemStopwatch, random, {
+    slowMs: 250,
+    meter: metrics,
+    ...options.watch,
+  });
+  const deps = { clock, log, service, clientAddress, rateLimit, watch, metrics, version };
   const app = createTracker(liveUntil === undefined ? deps : { ...deps, liveUntil });
-  return { app, store };
+  return { app, store, metrics };
 }
 
 /** A real tracker in this process on a port of its own, by default with nothing on disk. */

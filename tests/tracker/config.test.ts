@@ -29,6 +29,7 @@ describe("parseTrackerCommand", () => {
       addressPolicy: "compat",
       requestsPerSecond: 20,
       trustedProxies: [],
+      slowMs: 250,
       logLevel: "info",
       logFormat: "json",
     });
@@ -48,6 +49,7 @@ describe("parseTrackerCommand", () => {
       TRACKER_ADDRESS_POLICY: "lan",
       TRACKER_RATE_LIMIT: "5",
       TRACKER_TRUST_PROXY: "10.0.0.0/8, ::1",
+      TRACKER_SLOW_QUERY: "40ms",
       TRACKER_LOG_LEVEL: "warn",
       TRACKER_LOG_FORMAT: "text",
     };
@@ -66,6 +68,7 @@ describe("parseTrackerCommand", () => {
         { address: "10.0.0.0", prefixBits: 8 },
         { address: "::1", prefixBits: 128 },
       ],
+      slowMs: 40,
       logLevel: "warning",
       logFormat: "text",
     });

@@ -1,13 +1,18 @@
 import { Elysia } from "elysia";
 import { HashRequest, PeersRequest } from "../../protocol/announce.ts";
 import type { ClientAddress } from "../client-address.ts";
+import type { Meter } from "../watch.ts";
 import { readBody } from "./read-body.ts";
 import type { AnnounceService } from "./service.ts";
 
 const JSON_TYPE = "application/json;charset=utf-8";
 
 /** The calls by which peers meet: HTTP in, service, HTTP out. */
-export function announceRoutes(service: AnnounceService, clientAddress: ClientAddress) {
+export function announceRoutes(
+  service: AnnounceService,
+  clientAddress: ClientAddress,
+  meter?: Pick<Meter, "announced">,
+) {
   return new Elysia()
     .post(
       "/hash",
@@ -23,7 +28,9 @@ export function announceRoutes(service: AnnounceService, clientAddress: ClientAd
         const body = await readBody(request, PeersRequest);
         // A Response of our own would be taken apart and made anew, to join its headers with all others'.
         set.headers["content-type"] = JSON_TYPE;
-        return service.announce(body, clientAddress(request, server));
+        const text = await service.announce(body, clientAddress(request, server));
+        meter?.announced(body.event);
+        return text;
       },
       { parse: "none" },
     );

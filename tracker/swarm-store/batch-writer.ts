@@ -1,6 +1,7 @@
 import type { Client, InStatement, ResultSet } from "@libsql/client";
 import type { Clock } from "../clock.ts";
 import { StoreError } from "../errors.ts";
+import type { TimeCommit } from "../watch.ts";
 import { toStoreError } from "./database-error.ts";
 
 /** The one way to the database: everything waits here and goes down together, one transaction for all that came in one
@@ -21,6 +22,8 @@ const WAITING_JOBS_MAX = 10_000;
 export interface BatchWriterOptions {
   /** Prepares a connection after it was opened anew: settings that do not live in the database. */
   readonly onReconnect: (client: Client) => Promise<void>;
+  /** Stands around each transaction. */
+  readonly timeCommit?: TimeCommit | undefined;
 }
 
 export class BatchWriter implements AsyncDisposable {
@@ -80,7 +83,11 @@ export class BatchWriter implements AsyncDisposable {
   async #commit(group: readonly Job[]): Promise<void> {
     try {
       const statements = group.flatMap((job) => job.statements);
-      const results = await this.#client.batch(statements, "write");
+      const { timeCommit = untimed } = this.#options;
+      const results = await timeCommit(
+        { announces: group.length, waiting: () => this.#waiting.length },
+        () => this.#client.batch(statements, "write"),
+      );
       let at = 0;
       for (const job of group) {
         job.done(results.slice(at, at + job.statements.length));
@@ -104,6 +111,8 @@ export class BatchWriter implements AsyncDisposable {
     }
   }
 }
+
+const untimed: TimeCommit = (_, commit) => commit();
 
 function closed(): StoreError {
   return new StoreError("closed", "Cannot use the store: it is closed");

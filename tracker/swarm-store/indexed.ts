@@ -1,6 +1,7 @@
 import type { SwarmHash } from "../../protocol/ids.ts";
 import type { Clock, Random } from "../clock.ts";
 import { StoreError } from "../errors.ts";
+import type { TimeCommit } from "../watch.ts";
 import { createEmptyLog, type LogRow, type NumberedRow, type PeerLog } from "./peer-log.ts";
 import type { Announce, SwarmStore, SwarmView, Swept, Totals } from "./store.ts";
 import { DEFAULT_LIMITS, type StoreLimits, SwarmIndex } from "./swarm-index.ts";
@@ -30,12 +31,21 @@ const ERASED_MAX = 5000;
 /** How often the log is asked for what other processes wrote. */
 const READ_PAUSE_MS = 250;
 
+export interface IndexedOptions {
+  readonly limits: StoreLimits;
+  /** Stands around each commit. */
+  readonly timeCommit?: TimeCommit | undefined;
+}
+
+type TakeIn = (rows: readonly NumberedRow[]) => void;
+
 /** A swarm store that has everything in memory, and every announce in a log before it is answered: all that came in while
  * one transaction was under way goes down with the next (group commit). What the log says already needs none. */
 export class IndexedSwarmStore implements SwarmStore {
   readonly #clock: Clock;
   readonly #log: PeerLog;
   readonly #index: SwarmIndex;
+  readonly #timeCommit: TimeCommit;
   readonly #stop = new AbortController();
   readonly #reading: Promise<void>;
   readonly #waiting: Job[] = [];
@@ -49,8 +59,12 @@ export class IndexedSwarmStore implements SwarmStore {
     clock: Clock,
     log: PeerLog,
     index: SwarmIndex,
-    takeIn: (rows: readonly NumberedRow[]) => void,
+    {
+      takeIn,
+      timeCommit,
+    }: { readonly takeIn: TakeIn; readonly timeCommit?: TimeCommit | undefined },
   ) {
+    this.#timeCommit = timeCommit ?? ((_group, commit) => commit());
     this.#clock = clock;
     this.#log = log;
     this.#index = index;
@@ -64,19 +78,19 @@ export class IndexedSwarmStore implements SwarmStore {
     clock: Clock,
     random: Random,
     log: PeerLog,
-    limits: StoreLimits,
+    { limits, timeCommit }: IndexedOptions,
   ): Promise<IndexedSwarmStore> {
     const index = new SwarmIndex(random, limits);
-    const takeIn = (rows: readonly NumberedRow[]): void =>
+    const takeIn: TakeIn = (rows) =>
       restore(index, rows, { now: clock.now(), lifetimeMsMax: limits.lifetimeMsMax });
     await readAll(log, takeIn);
-    return new IndexedSwarmStore(clock, log, index, takeIn);
+    return new IndexedSwarmStore(clock, log, index, { takeIn, timeCommit });
   }
 
   /** A store that forgets everything with the process: for tests, and for `--db :memory:`. */
   static inMemory(clock: Clock, random: Random, limits = DEFAULT_LIMITS): IndexedSwarmStore {
     const index = new SwarmIndex(random, limits);
-    return new IndexedSwarmStore(clock, createEmptyLog(), index, () => {});
+    return new IndexedSwarmStore(clock, createEmptyLog(), index, { takeIn: () => {} });
   }
 
   async announce(announce: Announce): Promise<SwarmView | undefined> {
@@ -150,7 +164,11 @@ export class IndexedSwarmStore implements SwarmStore {
     let first = 0;
     let failure: unknown;
     try {
-      if (rows.length > 0) first = await this.#append(rows);
+      if (rows.length > 0) {
+        const waiting = (): number => this.#waiting.length;
+        const announces = rows.length;
+        first = await this.#timeCommit({ announces, waiting }, () => this.#append(rows));
+      }
     } catch (error) {
       failure = error;
     }
@@ -236,7 +254,7 @@ export class IndexedSwarmStore implements SwarmStore {
     else this.#busy.set(hash, others);
   }
 
-  async #readForever(takeIn: (rows: readonly NumberedRow[]) => void): Promise<void> {
+  async #readForever(takeIn: TakeIn): Promise<void> {
     const { signal } = this.#stop;
     while (!signal.aborted) {
       await this.#clock.sleep(READ_PAUSE_MS, { signal });
@@ -251,10 +269,7 @@ export class IndexedSwarmStore implements SwarmStore {
 }
 
 /** Reads the log to its end; the next piece is on its way while one is taken in. */
-async function readAll(
-  log: PeerLog,
-  takeIn: (rows: readonly NumberedRow[]) => void,
-): Promise<void> {
+async function readAll(log: PeerLog, takeIn: TakeIn): Promise<void> {
   let rows = await log.read();
   while (rows.length > 0) {
     const next = log.read();

@@ -2,9 +2,10 @@ import { createClient, LibsqlError } from "@libsql/client";
 import type { Clock, Random } from "../clock.ts";
 import { FatalError } from "../errors.ts";
 import { migrate } from "../migrate.ts";
+import type { TimeCommit } from "../watch.ts";
 import { isBusy } from "./database-error.ts";
 import { FileLog } from "./file-log.ts";
-import { IndexedSwarmStore } from "./indexed.ts";
+import { type IndexedOptions, IndexedSwarmStore } from "./indexed.ts";
 import { LibsqlSwarmStore } from "./libsql.ts";
 import { createLocalClient, setUpConnection } from "./local-database.ts";
 import type { SwarmStore } from "./store.ts";
@@ -24,6 +25,8 @@ export interface OpenOptions {
   readonly signal: AbortSignal;
   /** Where they differ from DEFAULT_LIMITS. */
   readonly limits?: Partial<StoreLimits>;
+  /** Stands around each commit. */
+  readonly timeCommit?: TimeCommit;
 }
 
 /** Opens the store, brings its schema up to date and waits for other trackers that do so at the same time.
@@ -52,7 +55,7 @@ export async function openSwarmStore(
 async function open(
   clock: Clock,
   random: Random,
-  { url, token, limits }: OpenOptions & { readonly limits: StoreLimits },
+  { url, token, limits, timeCommit }: OpenOptions & { readonly limits: StoreLimits },
 ): Promise<SwarmStore> {
   const isFile = url.startsWith("file:");
   const client = isFile
@@ -65,19 +68,22 @@ async function open(
     client.close();
     throw error;
   }
-  if (!isFile) return new LibsqlSwarmStore(clock, random, client, { onReconnect: async () => {} });
+  if (!isFile) {
+    const onReconnect = async (): Promise<void> => {};
+    return new LibsqlSwarmStore(clock, random, client, { onReconnect, timeCommit });
+  }
   client.close();
-  return await openLog(clock, random, new FileLog(url), limits);
+  return await openLog(clock, random, new FileLog(url), { limits, timeCommit });
 }
 
 async function openLog(
   clock: Clock,
   random: Random,
   log: FileLog,
-  limits: StoreLimits,
+  options: IndexedOptions,
 ): Promise<SwarmStore> {
   try {
-    return await IndexedSwarmStore.open(clock, random, log, limits);
+    return await IndexedSwarmStore.open(clock, random, log, options);
   } catch (error) {
     await log[Symbol.asyncDispose]();
     throw error;
