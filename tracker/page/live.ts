@@ -14,8 +14,6 @@ interface Listener {
   /** @returns false when it reads too slowly */
   readonly send: (frame: Uint8Array) => boolean;
   readonly close: () => void;
-  /** Hangs up without telling it what still waits. */
-  readonly cutOff: () => void;
 }
 
 /** Tells all listeners the same, once a second, as server-sent events. While nobody listens, nothing runs. */
@@ -70,7 +68,6 @@ export class Live {
         return true;
       },
       close: () => controller?.close(),
-      cutOff: () => controller?.error(new Error("The listener reads too slowly")),
     };
     const stream = new ReadableStream<Uint8Array>(
       {
@@ -94,9 +91,9 @@ export class Live {
     void this.#tick(this.#ticking.signal);
   }
 
-  #drop(listener: Listener, end = listener.close): void {
+  #drop(listener: Listener): void {
     if (!this.#listeners.delete(listener)) return;
-    end();
+    listener.close();
     if (this.#listeners.size > 0) return;
     this.#ticking?.abort();
     this.#ticking = undefined;
@@ -109,10 +106,11 @@ export class Live {
   async #tick(signal: AbortSignal): Promise<void> {
     for (;;) {
       await this.#clock.sleep(TICK_MS, { signal });
-      if (signal.aborted) return;
-      const frame = await this.#frame();
+      const frame = signal.aborted ? undefined : await this.#frame();
+      if (frame === undefined || signal.aborted) return;
       for (const listener of [...this.#listeners]) {
-        if (!listener.send(frame)) this.#drop(listener, listener.cutOff);
+        // Its connection goes when it has read the rest; when it never does, the server's own patience ends.
+        if (!listener.send(frame)) this.#drop(listener);
       }
     }
   }
