@@ -47,7 +47,7 @@ function renderFigures(figures: Figures): string {
 <span class="parts"><span><i class="key part"></i><span id="complete">${formatNumber(complete)}</span> complete</span> <span><i class="key rest"></i><span id="incomplete">${formatNumber(incomplete)}</span> incomplete</span></span></dd></div>
 <div><dt>Swarms</dt><dd><b id="swarms">${formatNumber(swarms)}</b></dd></div>
 <div><dt>Announces a second</dt><dd><b id="announcesPerSecond">${formatNumber(announcesPerSecond)}</b></dd></div>
-<div><dt>Announces since the start</dt><dd><b id="announces">${formatNumber(announces)}</b></dd></div>
+<div><dt>Announces in all</dt><dd><b id="announces">${formatNumber(announces)}</b></dd></div>
 <div><dt>Up for</dt><dd><b id="uptime">${escapeHtml(formatDuration(uptimeSeconds))}</b></dd></div>
 </dl>
 </section>`;
