@@ -85,3 +85,19 @@ export const ErrorResponse = Type.Object({
   peers: Type.Optional(Type.Array(PeerAddress)),
 });
 export type ErrorResponse = Static<typeof ErrorResponse>;
+
+/** Answer of `GET /stats`: what is alive in all swarms together. */
+export const StatsResponse = Type.Object({
+  swarms: Type.Integer({ minimum: 0 }),
+  /** Peers that have every part. */
+  complete: Type.Integer({ minimum: 0 }),
+  /** Peers that miss parts. */
+  incomplete: Type.Integer({ minimum: 0 }),
+  /** Since the start. */
+  announces: Type.Integer({ minimum: 0 }),
+  /** The mean of the last ten seconds. */
+  announcesPerSecond: Type.Number({ minimum: 0 }),
+  uptimeSeconds: Type.Integer({ minimum: 0 }),
+  version: Type.String(),
+});
+export type StatsResponse = Static<typeof StatsResponse>;

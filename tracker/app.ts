@@ -7,6 +7,7 @@ import type { ClientAddress } from "./client-address.ts";
 import type { Clock } from "./clock.ts";
 import type { Metrics } from "./metrics.ts";
 import { metricsRoute } from "./metrics-route.ts";
+import { openApiRoute } from "./openapi.ts";
 import { Live } from "./page/live.ts";
 import { pageRoutes, readNews } from "./page/routes.ts";
 import type { RateLimit } from "./rate-limit.ts";
@@ -67,10 +68,14 @@ export function createTracker(deps: TrackerDeps) {
       })
       .onRequest(({ request, server }) => rateLimit?.check(clientAddress(request, server)))
       // A function, since a text would be looked up by a path that the framework misreads for hosts of three letters.
-      .get("/ready", () => "I am ready")
+      .get("/ready", ({ set }) => {
+        set.headers["content-type"] = "text/plain;charset=utf-8";
+        return "I am ready";
+      })
       .get("/stats", figures)
       .use(pageRoutes({ figures, activity, live }))
       .use(metricsRoute(service, metrics))
+      .use(openApiRoute({ version, hasMetrics: metrics !== undefined }))
       .use(announceRoutes(service, clientAddress, watch.meter))
   );
 }

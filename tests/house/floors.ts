@@ -114,7 +114,7 @@ export const FLOORS: readonly Floor[] = [
   },
   {
     name: "tracker app",
-    paths: ["app", "metrics-route", "refusal", "request-watch", "sweep"].map(
+    paths: ["app", "metrics-route", "openapi", "refusal", "request-watch", "sweep"].map(
       (name) => `tracker/${name}.ts`,
     ),
     below: [

@@ -166,8 +166,8 @@ describe("tracker page", () => {
     const api = apiAt(tracker.url);
     const hashes = [await register(api), await register(api)];
     for (const hash of hashes) {
-      await announce(api, hash, { listening_host: "2001:db8::77", left: 3 });
-      await announce(api, hash, { listening_host: "192.0.2.55", left: 3 });
+      await announce(api, hash, { listening_host: "2600::77", left: 3 });
+      await announce(api, hash, { listening_host: "9.9.9.55", left: 3 });
     }
     await using events = await listenTo(`${tracker.url}/events`);
     const told = JSON.stringify(await events.next());

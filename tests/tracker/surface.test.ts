@@ -51,7 +51,14 @@ describe("what a stranger sees of the tracker", () => {
   test("TRK-7: there are these calls and no others, and none lists swarms", async () => {
     const { app } = openApi();
     const routes = app.routes.map(({ method, path }) => `${method} ${path}`).toSorted();
-    const calls = ["GET /metrics", "GET /ready", "GET /stats", "POST /hash", "POST /peers"];
+    const calls = [
+      "GET /metrics",
+      "GET /openapi",
+      "GET /ready",
+      "GET /stats",
+      "POST /hash",
+      "POST /peers",
+    ];
     const page = ["GET /", "GET /events", "GET /icon.svg", "GET /page.css", "GET /page.js"];
     expect(routes).toEqual([...page, ...calls].toSorted());
   });
