@@ -78,7 +78,7 @@ export function parseTrackerCommand(surroundings: Surroundings): TrackerCommand 
 function createProgram(version: string): Command {
   return new Command("tracker")
     .description("Introduces peers that have a file to peers that want it")
-    .usage("[options] [HOST PORT]\n       tracker help | version")
+    .usage("[options] [HOST PORT]\n       tracker check URL\n       tracker help | version")
     .argument("[host]", "where to listen (default: localhost)")
     .argument("[port]", "0 for any (default: 5000)")
     .option("--host <host>", "the same as a flag (TRACKER_HOST)")

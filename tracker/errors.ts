@@ -59,10 +59,10 @@ export type StoreErrorCode = "busy" | "overloaded" | "full" | "failed" | "closed
 export class StoreError extends CodedError<StoreErrorCode> {}
 
 /** Names of the exit codes that the tracker gives. */
-export const EXIT_CODES = { error: 1, usage: 2, io: 8, busy: 11 } as const;
+export const EXIT_CODES = { error: 1, usage: 2, tracker: 6, io: 8, busy: 11, timeout: 13 } as const;
 export type ExitName = keyof typeof EXIT_CODES;
 
-/** The tracker cannot start or go on; ends the process with one line and the code of its name. */
+/** The tracker cannot start or go on, or another is not well; ends the process with one line and the code of its name. */
 export class FatalError extends CodedError<ExitName> {
   /** What the user can do about it. */
   readonly hint: string;

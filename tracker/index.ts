@@ -1,4 +1,7 @@
 import packageJson from "../package.json" with { type: "json" };
+import { checkTracker } from "./check/check.ts";
+import { parseCheckCommand } from "./check/command.ts";
+import { systemClock, systemRandom, systemStopwatch } from "./clock.ts";
 import { parseTrackerCommand } from "./config.ts";
 import { EXIT_CODES, FatalError, formatErrorLine } from "./errors.ts";
 import { createLog } from "./log.ts";
@@ -11,6 +14,7 @@ process.exitCode = await run().catch(fail);
 async function run(): Promise<number> {
   const isTerminal = process.stderr.isTTY === true;
   const { argv, env } = process;
+  if (argv[2] === "check") return await check(argv.slice(3));
   const command = parseTrackerCommand({ argv: argv.slice(2), env, isTerminal, version });
   if (command.type === "print") {
     await Bun.write(Bun.stdout, command.text);
@@ -32,6 +36,20 @@ async function run(): Promise<number> {
   const onReady = (url: string): void => writeError(`listening on ${url}\n`);
   await serve(log, command.config, { version, signal: stop.signal, onReady });
   return exitCode;
+}
+
+async function check(argv: readonly string[]): Promise<number> {
+  const command = parseCheckCommand(argv);
+  if (command.type === "print") {
+    await Bun.write(Bun.stdout, command.text);
+    return 0;
+  }
+  const print = (line: string): void => void process.stdout.write(`${line}\n`);
+  await checkTracker(
+    { clock: systemClock, random: systemRandom, stopwatch: systemStopwatch, print },
+    command.options,
+  );
+  return 0;
 }
 
 function fail(error: unknown): number {

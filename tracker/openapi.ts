@@ -134,15 +134,18 @@ const METRICS = {
 
 function failures(): object {
   return {
+    429: later(
+      "The caller's network asks too often, or has made too many swarms, or there are too many",
+    ),
     500: refusal("A fault of the tracker"),
-    503: {
-      ...refusal("The tracker is busy"),
-      headers: {
-        ...HEADERS,
-        "retry-after": { description: "Seconds to wait", schema: { type: "integer", minimum: 0 } },
-      },
-    },
+    503: later("The tracker is busy"),
   };
+}
+
+function later(description: string): object {
+  const schema = { type: "integer", minimum: 0 };
+  const headers = { ...HEADERS, "retry-after": { description: "Seconds to wait", schema } };
+  return { ...refusal(description), headers };
 }
 
 function refusal(description: string): object {

@@ -106,6 +106,7 @@ export const FLOORS: readonly Floor[] = [
     below: [...TRACKER_BASE, "tracker store interface"],
   },
   { name: "tracker page", paths: ["tracker/page/"], below: TRACKER_BASE },
+  { name: "tracker check", paths: ["tracker/check/"], below: TRACKER_BASE },
   {
     name: "tracker metrics",
     paths: ["tracker/metrics.ts"],
@@ -135,7 +136,7 @@ export const FLOORS: readonly Floor[] = [
   {
     name: "tracker index",
     paths: ["tracker/index.ts"],
-    below: ["tracker base", "tracker serve", "package.json"],
+    below: ["tracker base", "tracker check", "tracker serve", "package.json"],
     packages: [],
   },
 

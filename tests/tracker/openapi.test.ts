@@ -126,6 +126,19 @@ describe("GET /openapi", () => {
     expect(await check("post", "/hash", await send(app, "/hash", body))).toBe("fits");
   });
 
+  test("holds the answer of a store that is full", async () => {
+    const full = new StoreError("full", "secret of the disk");
+    const store = createTestApp().store;
+    const { app } = createTestApp({
+      clientAddress: () => "127.0.0.1",
+      store: Object.assign(store, { announce: () => Promise.reject(full) }),
+    });
+    const check = createAnswerCheck(await documentOf(app));
+    const answer = await send(app, "/hash", { listening_host: "10.1.1.1", listening_port: 1111 });
+    expect(answer.status).toBe(429);
+    expect(await check("post", "/hash", answer)).toBe("fits");
+  });
+
   test("would not hold other answers (control)", async () => {
     const { app } = createTestApp();
     const check = createAnswerCheck(await documentOf(app));
