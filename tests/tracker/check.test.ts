@@ -71,6 +71,16 @@ describe("tracker check", () => {
     expect([totals.complete, totals.incomplete]).toEqual([0, 0]);
   });
 
+  test("with --ready only asks whether requests are taken, and makes no swarm", async () => {
+    await using tracker = await createTestTracker();
+    const { stdout, exitCode } = await check(tracker.url, "--ready");
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/^ok {2}ready +[\d.]+ ms\nhttp:\S+ works: 1 step in \d+ ms\n$/);
+    expect((await tracker.store.totals(Date.now())).swarms).toBe(0);
+    await using liar = startLiar({ "/ready": () => new Response("no", { status: 503 }) });
+    expectError(await check(liar.url, "--ready"), 6, "tracker");
+  });
+
   test("with --json gives one object a line, the last a summary", async () => {
     await using tracker = await createTestTracker();
     const { stdout, exitCode } = await check(tracker.url, "--json");

@@ -6,6 +6,8 @@ export interface CheckOptions {
   readonly url: string;
   /** One JSON object a line, for scripts. */
   readonly json: boolean;
+  /** Asks only whether it takes requests, and leaves no trace: for health checks. */
+  readonly readyOnly: boolean;
   /** How long each question may take, in milliseconds. */
   readonly timeoutMs: number;
 }
@@ -17,6 +19,8 @@ export type CheckCommand =
 const TIMEOUT_MS = 5000;
 const TIMEOUT_MS_MAX = 3_600_000;
 
+type Flags = Readonly<{ json?: boolean; ready?: boolean; timeout?: string }>;
+
 /** @param argv what stands behind `check`
  * @throws {FatalError} usage */
 export function parseCheckCommand(argv: readonly string[]): CheckCommand {
@@ -24,6 +28,7 @@ export function parseCheckCommand(argv: readonly string[]): CheckCommand {
     .description("Plays two peers that meet at a tracker, and says how long each step took")
     .argument("<url>", "the tracker, for instance https://tracker.example")
     .option("--timeout <time>", "how long one answer may take (default: 5s)")
+    .option("--ready", "ask only whether it takes requests: for health checks")
     .option("--json", "one JSON object a line, the last one a summary")
     .allowExcessArguments(false)
     .exitOverride();
@@ -36,9 +41,10 @@ export function parseCheckCommand(argv: readonly string[]): CheckCommand {
     if (error.exitCode === 0) return { type: "print", text: printed };
     throw usage(error.message.replace(/^error: /, ""));
   }
-  const { json = false, timeout } = program.opts<{ json?: boolean; timeout?: string }>();
+  const { json = false, ready = false, timeout } = program.opts<Flags>();
   const [url = ""] = program.args;
-  return { type: "check", options: { url: parseUrl(url), json, timeoutMs: parseTimeout(timeout) } };
+  const options = { json, readyOnly: ready, timeoutMs: parseTimeout(timeout) };
+  return { type: "check", options: { ...options, url: parseUrl(url) } };
 }
 
 function parseUrl(text: string): string {
