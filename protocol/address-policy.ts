@@ -111,7 +111,7 @@ const OPEN_TO_ALL: Readonly<Record<AddressPolicy, readonly AddressClass[]>> = {
   compat: ["public", "private", "uniqueLocal", "carrierGradeNat", "loopback"],
 };
 /** Below it stand the services of every machine, mail and name servers among them: no peer of strangers listens there. */
-const PORT_UNPRIVILEGED_MIN = 1024;
+export const PORT_UNPRIVILEGED_MIN = 1024;
 
 /** What a peer said about itself, and what we saw. */
 export interface AnnouncedHost {

@@ -29,6 +29,10 @@ const PROGRAM_TESTS = [
   "tests/tracker/api.test.ts",
   "tests/tracker/process.test.ts",
   "tests/tracker/kill.test.ts",
+  "tests/tracker/stored-address.test.ts",
+  "tests/tracker/forwarded-address.test.ts",
+  "tests/tracker/limits.test.ts",
+  "tests/tracker/surface.test.ts",
   "tests/peer/cli/process.test.ts",
   ...readdirSync(join(ROOT, "tests/e2e"))
     // This one is about executables anyway, of its own making.

@@ -73,10 +73,7 @@ const TARGETS: readonly string[] = [
   "http://evil.example/peers",
 ];
 const METHODS = [
-  "POST",
-  "POST",
-  "POST",
-  "POST",
+  ...Array.from({ length: 40 }, () => "POST"),
   "GET",
   "PUT",
   "HEAD",

@@ -6,6 +6,7 @@ import { flood } from "../support/http-flood.ts";
 import { rawPost } from "../support/raw-http.ts";
 import { probeReady, quantile } from "../support/ready-probe.ts";
 import {
+  holdLock,
   makeTempDirectory,
   type RunningTracker,
   removeDirectory,
@@ -90,12 +91,13 @@ describe("tracker process, and a flood", () => {
     }
   });
 
-  test("TRK-6: 20,000 announces from 20,000 networks take bounded memory", async () => {
+  test("TRK-6: 20,000 announces from 10,000 networks take bounded memory", async () => {
     await using tracker = await startTracker({ db: ":memory:", args: BEHIND_PROXY });
     const { statuses, missed, peakMib, cost } = await attack(
       tracker,
       20_000,
-      (at) => `2600:1:${(at >> 8).toString(16)}:${(at & 255).toString(16)}::1`,
+      (at) =>
+        `2600:1:${((at % 10_000) >> 8).toString(16)}:${((at % 10_000) & 255).toString(16)}::1`,
     );
     costs.push(`TRK-6: many networks: ${cost}`);
     expect({ statuses, missed }).toEqual({ statuses: { 200: 20_000 }, missed: 0 });
@@ -107,5 +109,35 @@ describe("tracker process, and a flood", () => {
     await using tracker = await startTracker({ db: ":memory:", args });
     const { statuses } = await attack(tracker, 5000, () => "9.9.9.9");
     expect(statuses).toEqual({ 200: 5000 });
+  });
+
+  test("TRK-10: while another process locks the database, nothing is registered, and /ready is not missed once", async () => {
+    const dataHome = await makeTempDirectory();
+    try {
+      const path = join(dataHome, "locked.db");
+      await using tracker = await startTracker({ dataHome, db: `file:${path}` });
+      const isOver = new AbortController();
+      const probing = probeReady(tracker.url, isOver.signal, { pauseMs: 100 });
+      const next = () => ({ text: announceFrom("9.9.9.9"), isLast: false });
+      const options = { port: tracker.port, count: 300, connections: 100, next };
+      {
+        await using _lock = await holdLock(path);
+        const { statuses } = await flood(options);
+        expect([...statuses]).toEqual([[503, 300]]);
+      }
+      const { statuses } = await flood(options);
+      expect([...statuses]).toEqual([[200, 300]]);
+      isOver.abort();
+      const { missed, answeredMs } = await probing;
+      expect(missed).toBe(0);
+      const stats = await (await fetch(`${tracker.url}/stats`)).json();
+      expect(stats).toMatchObject({ swarms: 300 });
+      costs.push(
+        `TRK-10: 300 announces refused, then taken; /ready answered ${answeredMs.length} times, ` +
+          `at worst after ${quantile(answeredMs, 1).toFixed(0)} ms`,
+      );
+    } finally {
+      await removeDirectory(dataHome);
+    }
   });
 });

@@ -326,6 +326,7 @@ export async function eventually<Value>(
 export async function holdLock(path: string): Promise<AsyncDisposable> {
   const code = `import { Database } from "bun:sqlite";
     const database = new Database(process.argv[1]);
+    database.run("PRAGMA busy_timeout = 5000");
     database.run("BEGIN EXCLUSIVE");
     console.log("held");
     await Bun.stdin.text();

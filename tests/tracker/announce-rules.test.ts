@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { canonicalLiteral, resolveAnnouncedHost } from "../../protocol/address-policy.ts";
 import type { PeersRequest } from "../../protocol/announce.ts";
 import { isComplete, planHandout } from "../../tracker/announce/handout.ts";
-import { sanitizeAddress } from "../../tracker/announce/sanitize.ts";
+import { AddressSanitizer } from "../../tracker/announce/sanitize.ts";
 import { ClientError } from "../../tracker/errors.ts";
 
 describe("resolveAnnouncedHost", () => {
@@ -85,14 +85,33 @@ describe("canonicalLiteral", () => {
   });
 });
 
-describe("sanitizeAddress", () => {
+describe("AddressSanitizer", () => {
   const sanitize = (listening_host: string, listening_port: number | string) =>
-    sanitizeAddress({ listening_host, listening_port }, { policy: "compat", source: "9.9.9.9" });
+    new AddressSanitizer("compat").sanitize({ listening_host, listening_port }, "9.9.9.9");
 
   test("reads a port of decimal digits as its number", () => {
     expect(sanitize("10.0.0.1", "300")).toEqual({ host: "10.0.0.1", port: 300, zone: "public" });
     expect(sanitize("10.0.0.1", "00001")).toEqual({ host: "10.0.0.1", port: 1, zone: "public" });
     expect(sanitize("::", 65_535)).toEqual({ host: "9.9.9.9", port: 65_535, zone: "public" });
+  });
+
+  test("says the same each time it is asked, of each port anew", () => {
+    const addresses = new AddressSanitizer("source");
+    const ask = (port: number, source: string) => {
+      try {
+        const request = { listening_host: "10.0.0.1", listening_port: port };
+        const { host, zone } = addresses.sanitize(request, source);
+        return `${host} ${zone}`;
+      } catch (error) {
+        return error instanceof ClientError ? error.code : error;
+      }
+    };
+    for (let time = 0; time < 3; time++) {
+      expect(ask(6000, "9.9.9.9")).toBe("9.9.9.9 public");
+      expect(ask(80, "9.9.9.9")).toBe("bad_port");
+      expect(ask(6000, "10.0.0.9")).toBe("10.0.0.9 private");
+      expect(ask(6000, "169.254.0.9")).toBe("bad_host");
+    }
   });
 
   test("refuses a bad host and a bad port by name", () => {

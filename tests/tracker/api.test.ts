@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
+import { Elysia } from "elysia";
 import fc from "fast-check";
 import { systemClock, systemRandom } from "../../tracker/clock.ts";
 import { StoreError, type StoreErrorCode } from "../../tracker/errors.ts";
@@ -195,6 +196,14 @@ describe("tracker app", () => {
       status: 500,
       text: '{"error":"Internal error","code":"internal"}',
     });
+  });
+
+  test("TRK-4's control: without rules of ours the framework tells callers what an exception says", async () => {
+    const app = new Elysia().get("/", () => {
+      throw new TypeError("secret of the code");
+    });
+    const answer = await app.handle(new Request("http://localhost/"));
+    expect(await answer.text()).toContain("secret of the code");
   });
 
   test("counts the totals at most once a second", async () => {

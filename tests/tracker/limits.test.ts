@@ -241,7 +241,7 @@ describe("SwarmQuota", () => {
     expect(made).toHaveLength(200);
     expect(refusals.has(TTL_MS / 1000)).toBe(true);
     // Those that nobody announces any more make room.
-    for (let half = 0; half < 2; half++) {
+    for (let minute = 0; minute < 3; minute++) {
       await clock.advance(60_000);
       for (const hash of made.slice(0, 150)) quota.renew(swarm(hash));
     }

@@ -2,20 +2,18 @@ import {
   type AddressClass,
   type AddressPolicy,
   canonicalLiteral,
+  PORT_UNPRIVILEGED_MIN,
   resolveAnnouncedHost,
   whyRefused,
   zoneOf,
 } from "../../protocol/address-policy.ts";
 import type { HashRequest, PeerAddress } from "../../protocol/announce.ts";
 import { ClientError } from "../errors.ts";
+import { RecentMap } from "../recent-map.ts";
 
 const PORT_MAX = 65_535;
-
-export interface SanitizeOptions {
-  readonly policy: AddressPolicy;
-  /** The caller's address as we see it, undefined when there is none. */
-  readonly source: string | undefined;
-}
+/** Of how many addresses it is remembered what they are: to read one takes as long as all the rest of an announce. */
+const JUDGED_MAX = 20_000;
 
 /** An address as it is stored. */
 export interface SanitizedAddress extends PeerAddress {
@@ -24,21 +22,50 @@ export interface SanitizedAddress extends PeerAddress {
 }
 
 /** Makes the address under which a caller is stored of what it sent and what we saw. Under `source` that is what we saw and
- * nothing else: an address that somebody may choose is one that others can be made to call.
- * @throws {ClientError} bad_host, bad_port */
-export function sanitizeAddress(
-  { listening_host, listening_port }: HashRequest,
-  { policy, source }: SanitizeOptions,
-): SanitizedAddress {
-  const announced = policy === "source" ? "" : listening_host;
-  const host = resolveAnnouncedHost({ announced, source });
-  if (host === undefined) throw new ClientError("bad_host");
-  const port = Number(listening_port);
-  if (!Number.isInteger(port) || port < 1 || port > PORT_MAX) throw new ClientError("bad_port");
-  if (canonicalLiteral(host) !== undefined) {
-    const refusal = whyRefused({ host, port }, { policy, requester: source });
-    if (refusal !== undefined)
-      throw new ClientError(refusal === "low_port" ? "bad_port" : "bad_host");
+ * nothing else: an address that somebody may choose is one that others can be made to call. */
+export class AddressSanitizer {
+  readonly #policy: AddressPolicy;
+  readonly #judged = new RecentMap<Omit<SanitizedAddress, "port"> | "refused">(JUDGED_MAX);
+
+  constructor(policy: AddressPolicy) {
+    this.#policy = policy;
   }
-  return { host, port, zone: zoneOf(host, policy) };
+
+  /** @param source the caller's address as we see it, undefined when there is none
+   * @throws {ClientError} bad_host, bad_port */
+  sanitize(
+    { listening_host, listening_port }: HashRequest,
+    source: string | undefined,
+  ): SanitizedAddress {
+    const announced = this.#policy === "source" ? "" : listening_host;
+    const key = `${announced}\n${source}`;
+    let judged = this.#judged.get(key);
+    if (judged === undefined) {
+      judged = this.#judge(announced, source);
+      this.#judged.set(key, judged);
+    }
+    if (judged === "refused") throw new ClientError("bad_host");
+    const port = Number(listening_port);
+    if (!Number.isInteger(port) || port < 1 || port > PORT_MAX) throw new ClientError("bad_port");
+    if (this.#isRefused({ host: judged.host, port }, source)) throw new ClientError("bad_port");
+    return { ...judged, port };
+  }
+
+  /** Names are taken by the policies that get so far: whoever dials one resolves it and judges what it finds. */
+  #judge(announced: string, source: string | undefined) {
+    const policy = this.#policy;
+    const host = resolveAnnouncedHost({ announced, source });
+    if (host === undefined) return "refused";
+    if (canonicalLiteral(host) !== undefined) {
+      const question = { policy, requester: source };
+      if (whyRefused({ host, port: PORT_MAX }, question) !== undefined) return "refused";
+    }
+    return { host, zone: zoneOf(host, policy) };
+  }
+
+  /** Low ports are rare, so that the whole question may be asked anew. */
+  #isRefused({ host, port }: PeerAddress, source: string | undefined): boolean {
+    if (port >= PORT_UNPRIVILEGED_MIN || canonicalLiteral(host) === undefined) return false;
+    return whyRefused({ host, port }, { policy: this.#policy, requester: source }) !== undefined;
+  }
 }

@@ -7,7 +7,7 @@ import { ClientError } from "../errors.ts";
 import type { Announce, SwarmStore, SwarmView, Totals } from "../swarm-store/store.ts";
 import { isComplete, planHandout } from "./handout.ts";
 import { type IntervalOptions, planInterval } from "./interval.ts";
-import { type SanitizedAddress, sanitizeAddress } from "./sanitize.ts";
+import { AddressSanitizer } from "./sanitize.ts";
 import type { SwarmQuota } from "./swarm-quota.ts";
 
 export interface AnnounceOptions extends IntervalOptions {
@@ -28,6 +28,7 @@ export class AnnounceService {
   readonly #random: Random;
   readonly #store: SwarmStore;
   readonly #options: AnnounceOptions;
+  readonly #addresses: AddressSanitizer;
   #totals: { readonly at: number; readonly value: Promise<Totals> } | undefined;
 
   constructor(clock: Clock, random: Random, store: SwarmStore, options: AnnounceOptions) {
@@ -36,6 +37,7 @@ export class AnnounceService {
     this.#random = random;
     this.#store = store;
     this.#options = options;
+    this.#addresses = new AddressSanitizer(options.addressPolicy);
   }
 
   /** Makes a swarm; who asks for one has the file, so it is the first complete peer.
@@ -43,7 +45,7 @@ export class AnnounceService {
    * @throws {ClientError} bad_host, bad_port, too_many_swarms
    * @throws {StoreError} */
   async register(request: HashRequest, source: string | undefined): Promise<HashResponse> {
-    const address = this.#addressOf(request, source);
+    const address = this.#addresses.sanitize(request, source);
     const hash = this.#random.swarmHash();
     this.#options.swarmQuota?.make(hash, source);
     await this.#store.announce({
@@ -70,7 +72,7 @@ export class AnnounceService {
   async announce(request: PeersRequest, source: string | undefined): Promise<string> {
     const stopped = request.event === "stopped";
     const announce: Announce = {
-      ...this.#addressOf(request, source),
+      ...this.#addresses.sanitize(request, source),
       ...this.#lifetime(),
       ...planHandout(request),
       swarm: toSwarmHash(request.hash),
@@ -108,10 +110,6 @@ export class AnnounceService {
       this.#totals = { at, value: this.#store.totals(this.#clock.now()) };
     }
     return this.#totals.value;
-  }
-
-  #addressOf(request: HashRequest, source: string | undefined): SanitizedAddress {
-    return sanitizeAddress(request, { policy: this.#options.addressPolicy, source });
   }
 
   #lifetime(): Pick<Announce, "now" | "expires"> {

@@ -18,6 +18,9 @@ const NETWORKS_MAX = 100_000;
 /** Of how many living swarms it is remembered who made them: some 50 MiB. */
 const MAKERS_MAX = 250_000;
 
+/** For how many lifetimes of a swarm it is remembered after it was last looked at. */
+const MEMORY_LIFETIMES = 1.5;
+
 interface Made {
   readonly network: string;
   /** By the monotonic clock. */
@@ -65,8 +68,11 @@ export class SwarmQuota {
 
   /** A swarm lives on, whoever announced it. */
   renew(swarm: SwarmHash): void {
-    const network = this.#forget(swarm);
-    if (network !== undefined) this.#remember(swarm, network);
+    const made = this.#made.get(swarm);
+    // It is remembered for half a lifetime more than it has, so as not to be moved at each announce.
+    if (made === undefined || made.expires - this.#clock.monotonic() > this.#options.ttlMs) return;
+    this.#forget(swarm);
+    this.#remember(swarm, made.network);
   }
 
   #remember(swarm: SwarmHash, network: string): void {
@@ -74,7 +80,7 @@ export class SwarmQuota {
       const [oldest] = this.#made.keys();
       if (oldest !== undefined) this.#forget(oldest);
     }
-    const expires = this.#clock.monotonic() + this.#options.ttlMs;
+    const expires = this.#clock.monotonic() + this.#options.ttlMs * MEMORY_LIFETIMES;
     this.#made.set(swarm, { network, expires });
     this.#living.set(network, (this.#living.get(network) ?? 0) + 1);
   }
@@ -87,14 +93,12 @@ export class SwarmQuota {
     }
   }
 
-  /** @returns who made it, if that was known */
-  #forget(swarm: SwarmHash): string | undefined {
+  #forget(swarm: SwarmHash): void {
     const network = this.#made.get(swarm)?.network;
-    if (network === undefined) return undefined;
+    if (network === undefined) return;
     this.#made.delete(swarm);
     const living = (this.#living.get(network) ?? 1) - 1;
     if (living > 0) this.#living.set(network, living);
     else this.#living.delete(network);
-    return network;
   }
 }
