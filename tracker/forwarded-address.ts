@@ -3,10 +3,13 @@ import { canonicalLiteral } from "../protocol/address-policy.ts";
 import { type AddressRange, isInRange } from "./address-range.ts";
 import { type ClientAddress, socketAddress } from "./client-address.ts";
 import { ClientError } from "./errors.ts";
+import { RecentMap } from "./recent-map.ts";
 
 const HEADER = "x-forwarded-for";
 /** Most proxies that a request may have come through: whoever names more is not believed, and costs no more. */
 const HOPS_MAX = 32;
+/** Of how many addresses it is remembered whether they are proxies of ours. */
+const ADDRESSES_MAX = 20_000;
 /** With a port, as some proxies write it; the address alone is what counts. */
 const WITH_PORT = /^(?:([0-9.]+)|(\[[^\]]*\])):[0-9]{1,5}$/;
 
@@ -17,8 +20,7 @@ export function createForwardedAddress(
   log: Logger,
   trustedProxies: readonly AddressRange[],
 ): ClientAddress {
-  const isTrusted = (literal: string): boolean =>
-    trustedProxies.some((range) => isInRange(literal, range));
+  const isTrusted = createTrust(trustedProxies);
   const warnOnce = createWarning(log);
   return (request, server) => {
     const seen = socketAddress(request, server);
@@ -28,6 +30,17 @@ export function createForwardedAddress(
     if (isTrusted(literal)) return lastUntrusted(header, isTrusted);
     warnOnce(literal);
     return seen;
+  };
+}
+
+function createTrust(ranges: readonly AddressRange[]): (literal: string) => boolean {
+  const known = new RecentMap<boolean>(ADDRESSES_MAX);
+  return (literal) => {
+    const before = known.get(literal);
+    if (before !== undefined) return before;
+    const isTrusted = ranges.some((range) => isInRange(literal, range));
+    known.set(literal, isTrusted);
+    return isTrusted;
   };
 }
 
