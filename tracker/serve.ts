@@ -53,6 +53,11 @@ export async function serve(
     timeCommit: watch.timeCommit,
   });
   const app = createApp(log, store, { config, version, watch, metrics, signal });
+  if (config.isPublic && config.addressPolicy !== "source") {
+    const said =
+      "Strangers can reach this tracker and have its peers call any address that they name";
+    log.warn(`${said}; unless you mean that: --address-policy source`);
+  }
   const { stop, url } = listen(app, config);
   const sweeping = sweepForever(systemClock, log, store, { signal });
   onReady(url);

@@ -196,6 +196,18 @@ describe("stored address", () => {
   });
 });
 
+describe("tracker process that believes strangers", () => {
+  test.each([
+    ["source", false],
+    ["lan", true],
+    ["compat", true],
+  ] as const)("TRK-1: with %s behind a proxy it warns: %p", async (policy, warns) => {
+    const args = ["--trust-proxy", "127.0.0.1", "--address-policy", policy];
+    await using tracker = await startTracker({ db: ":memory:", args });
+    expect(tracker.stderr().includes("unless you mean that: --address-policy source")).toBe(warns);
+  });
+});
+
 /** Lets callers of every kind announce every host, each in a swarm of many, and asks who is there.
  * @returns of how many machines the asker is told */
 async function askAfterAll(policy: AddressPolicy, asker: string) {
