@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { Value } from "@sinclair/typebox/value";
-import { ErrorResponse } from "../../protocol/announce.ts";
+import { ErrorResponse, HashResponse } from "../../protocol/announce.ts";
 import { parseSwarmHash } from "../../protocol/ids.ts";
 import { SwarmQuota } from "../../tracker/announce/swarm-quota.ts";
 import { CallerNetworks } from "../../tracker/caller-networks.ts";
@@ -247,6 +247,31 @@ describe("SwarmQuota", () => {
     }
     expect(Array.from({ length: 60 }, make).filter(Boolean)).toHaveLength(50);
   });
+
+  test("TRK-6: the 201st swarm is refused however the other 200 are kept alive", async () => {
+    await using api = openApi({ quota: true });
+    const hashes: string[] = [];
+    const make = async (): Promise<boolean> => {
+      const { status, json } = await makeSwarm(api);
+      if (status === 200) hashes.push(Value.Parse(HashResponse, json).hash);
+      return status === 200;
+    };
+    // Three hours and a half: time for 270 of them.
+    for (let round = 0; round < 126; round++) {
+      while (hashes.length < 300 && (await make()));
+      await api.clock.advance(100_000);
+      // It is others who keep them alive.
+      api.caller.source = "9.9.9.8";
+      for (const hash of hashes) await announce(api, hash, { want: 0 });
+      api.caller.source = "9.9.9.9";
+    }
+    expect(hashes).toHaveLength(200);
+    const headers = { "content-type": "application/json" };
+    const body = JSON.stringify({ listening_host: "", listening_port: 6000 });
+    const refused = await api.fetch("/hash", { method: "POST", headers, body });
+    expect(refused.status).toBe(429);
+    expect(refused.headers.get("retry-after")).toBe("120");
+  }, 30_000);
 
   test("TRK-6's control: without a quota one network makes as many as it asks for", async () => {
     await using api = openApi({});
