@@ -126,6 +126,14 @@ describe("what a stranger sees of the tracker", () => {
     },
   );
 
+  test("answers hosts of any length", async () => {
+    await using tracker = await startTracker({ db: ":memory:" });
+    for (const host of ["x", "db", "abc", "tracker.example", "[::1]:5000", ""]) {
+      const request = `GET /ready HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`;
+      expect(await sayRaw(tracker.port, request)).toEndWith("\r\n\r\nI am ready");
+    }
+  });
+
   test("TRK-12: every answer is plain text or JSON, is not to be guessed at, and lets no page of others read it", async () => {
     await using tracker = await startTracker({
       db: ":memory:",
