@@ -53,7 +53,7 @@ export class ClientError extends CodedError<ClientErrorCode> {
 }
 
 /** Why the store did not take an announce; nothing of it was kept. */
-export type StoreErrorCode = "busy" | "overloaded" | "full" | "failed" | "closed";
+export type StoreErrorCode = "busy" | "overloaded" | "full" | "unavailable" | "failed" | "closed";
 
 /** The store could not commit; the caller may try again. */
 export class StoreError extends CodedError<StoreErrorCode> {}

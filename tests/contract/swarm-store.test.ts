@@ -1,15 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import fc from "fast-check";
 import { type Clock, type Random, systemClock } from "../../tracker/clock.ts";
 import { StoreError } from "../../tracker/errors.ts";
-import { migrate } from "../../tracker/migrate.ts";
 import { IndexedSwarmStore } from "../../tracker/swarm-store/indexed.ts";
-import { LibsqlSwarmStore } from "../../tracker/swarm-store/libsql.ts";
-import { createLocalClient, setUpConnection } from "../../tracker/swarm-store/local-database.ts";
+import { createLocalClient } from "../../tracker/swarm-store/local-database.ts";
 import { openSwarmStore } from "../../tracker/swarm-store/open.ts";
-import type { Announce, SwarmStore, SwarmView } from "../../tracker/swarm-store/store.ts";
+import type { SwarmStore, SwarmView } from "../../tracker/swarm-store/store.ts";
 import type { StoreLimits } from "../../tracker/swarm-store/swarm-index.ts";
 import {
   eventually,
@@ -18,16 +15,7 @@ import {
   removeDirectory,
   SeededRandom,
 } from "../support/tracker.ts";
-import {
-  announceOf,
-  describeSwarmStore,
-  NOW,
-  peerId,
-  peersOf,
-  portsOf,
-  swarmHash,
-  TTL,
-} from "./swarm-store.ts";
+import { announceOf, describeSwarmStore, NOW, peerId, portsOf, TTL } from "./swarm-store.ts";
 
 let directory: string;
 let files = 0;
@@ -51,19 +39,10 @@ function openNewFile(random: Random): Promise<SwarmStore> {
   return openFile(random, join(directory, `${files++}.db`));
 }
 
-/** The store for databases that many share, on a file. */
-async function openShared(random: Random): Promise<SwarmStore> {
-  const client = createLocalClient(`file:${join(directory, `${files++}.db`)}`);
-  await setUpConnection(client);
-  await migrate(client);
-  return new LibsqlSwarmStore(systemClock, random, client, { onReconnect: setUpConnection });
-}
-
 describeSwarmStore("IndexedSwarmStore in memory", async (random) =>
   IndexedSwarmStore.inMemory(systemClock, random),
 );
 describeSwarmStore("IndexedSwarmStore on a file", openNewFile);
-describeSwarmStore("LibsqlSwarmStore", openShared);
 
 describe("IndexedSwarmStore on a file", () => {
   test("keeps swarms, peers and what they said when it is opened again", async () => {
@@ -187,44 +166,4 @@ async function ask(path: string, sql: string): Promise<number> {
   const { rows } = await client.execute(sql);
   client.close();
   return Number(rows[0]?.[0]);
-}
-
-const operation = fc.record({
-  swarm: fc.integer({ min: 1, max: 2 }).map(swarmHash),
-  host: fc.constantFrom("10.0.0.1", "peer.example"),
-  port: fc.integer({ min: 1, max: 4 }),
-  peer: fc.option(fc.integer({ min: 1, max: 4 }).map(peerId), { nil: undefined }),
-  action: fc.constantFrom<Announce["action"]>("add", "add", "remove"),
-  complete: fc.constantFrom(true, false, undefined),
-  create: fc.boolean(),
-  zone: fc.constantFrom<Announce["zone"]>("public", "private", "loopback"),
-  only: fc.constantFrom<Announce["only"]>("all", "incomplete"),
-  passes: fc.constantFrom(0, 1, TTL / 3, TTL),
-  sweeps: fc.boolean(),
-});
-
-describe("IndexedSwarmStore and LibsqlSwarmStore", () => {
-  test("agree on any sequence of announces, sweeps and passing time", async () => {
-    const runs = fc.asyncProperty(fc.array(operation, { maxLength: 40 }), async (operations) => {
-      await using memory = await openNewFile(new SeededRandom(1));
-      await using file = await openShared(new SeededRandom(2));
-      let now = NOW;
-      for (const { passes, sweeps, ...fields } of operations) {
-        now += passes;
-        const announce = announceOf({ ...fields, now });
-        expect(sorted(await file.announce(announce))).toEqual(
-          sorted(await memory.announce(announce)),
-        );
-        expect(await file.totals(now)).toEqual(await memory.totals(now));
-        if (sweeps)
-          await Promise.all([file, memory].map((store) => store.sweep({ now, limit: 3 })));
-      }
-    });
-    await fc.assert(runs, { numRuns: 60 });
-  }, 60_000);
-});
-
-function sorted(view: Awaited<ReturnType<SwarmStore["announce"]>>) {
-  const key = ({ host, port }: { host: string; port: number }): string => `${host} ${port}`;
-  return view && { ...view, peersJson: peersOf(view)?.map(key).sort() };
 }

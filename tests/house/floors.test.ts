@@ -25,7 +25,7 @@ describe("floors", () => {
       "peer/index.ts": 'import { Node } from "./transfer/node.ts";',
       "peer/errors.ts": 'import { ClientError } from "../tracker/errors.ts";',
       "tracker/app.ts": 'import type { PeerConfig } from "../peer/config.ts";',
-      "tracker/announce/a.ts": 'import { LibsqlSwarmStore } from "../swarm-store/libsql.ts";',
+      "tracker/announce/a.ts": 'import { SharedSwarmStore } from "../swarm-store/shared.ts";',
       "tracker/swarm-store/store.ts": 'import type { Client } from "@libsql/client";',
       "migrations/index.ts": 'import { peers } from "../tracker/schema.ts";',
       "tracker/serve.ts": 'import { startTracker } from "../tests/support/tracker.ts";',

@@ -1,16 +1,20 @@
-import { createClient, LibsqlError } from "@libsql/client";
+import { type Client, createClient, LibsqlError } from "@libsql/client";
+import { drizzle } from "drizzle-orm/libsql";
 import type { Clock, Random } from "../clock.ts";
 import { FatalError } from "../errors.ts";
 import { migrate } from "../migrate.ts";
 import type { TimeCommit } from "../watch.ts";
 import { isBusy } from "./database-error.ts";
+import { createDeadlineFetch } from "./deadline-fetch.ts";
 import { FileLog } from "./file-log.ts";
 import { type IndexedOptions, IndexedSwarmStore } from "./indexed.ts";
-import { LibsqlSwarmStore } from "./libsql.ts";
 import { createLocalClient, setUpConnection } from "./local-database.ts";
+import { SHARED_OPTIONS, SharedSwarmStore } from "./shared.ts";
 import type { SwarmStore } from "./store.ts";
 import { DEFAULT_LIMITS, type StoreLimits } from "./swarm-index.ts";
 
+/** How long a remote database may take to answer a request, of which callers wait for one or two. */
+const REQUEST_TIMEOUT_MS = 5000;
 /** How long the start waits in all for other trackers that start on the same database. */
 const OPEN_TIMEOUT_MS = 30_000;
 const RETRY_MS_MIN = 20;
@@ -58,9 +62,7 @@ async function open(
   { url, token, limits, timeCommit }: OpenOptions & { readonly limits: StoreLimits },
 ): Promise<SwarmStore> {
   const isFile = url.startsWith("file:");
-  const client = isFile
-    ? createLocalClient(url)
-    : createClient({ url, ...(token === undefined ? {} : { authToken: token }) });
+  const client = isFile ? createLocalClient(url) : createRemoteClient(clock, url, token);
   try {
     if (isFile) await setUpConnection(client);
     await migrate(client);
@@ -69,11 +71,16 @@ async function open(
     throw error;
   }
   if (!isFile) {
-    const onReconnect = async (): Promise<void> => {};
-    return new LibsqlSwarmStore(clock, random, client, { onReconnect, timeCommit });
+    const options = { ...SHARED_OPTIONS, timeCommit };
+    return new SharedSwarmStore(clock, random, { client, database: drizzle(client) }, options);
   }
   client.close();
   return await openLog(clock, random, new FileLog(url), { limits, timeCommit });
+}
+
+function createRemoteClient(clock: Clock, url: string, token: string | undefined): Client {
+  const fetch = createDeadlineFetch(clock, REQUEST_TIMEOUT_MS);
+  return createClient({ url, fetch, ...(token === undefined ? {} : { authToken: token }) });
 }
 
 async function openLog(

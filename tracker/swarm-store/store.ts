@@ -52,7 +52,8 @@ export interface Swept {
   readonly finished: boolean;
 }
 
-/** Which peers are in which swarms, and until when.
+/** Which peers are in which swarms, and until when. A store that many trackers share may be late, by a time that it states, in
+ * what others of them announced and in what expired.
  *
  * Promises to keep, each held by the contract suite:
  * - An `announce` that resolved survives the death of the process (memory stores excepted); one that rejected left no trace.
@@ -63,7 +64,8 @@ export interface Swept {
 export interface SwarmStore extends AsyncDisposable {
   /** Applies an announce.
    * @returns the swarm afterwards, or undefined when the swarm is unknown and not to be made: then nothing changed
-   * @throws {StoreError} busy, overloaded, failed, closed; nothing of the announce was kept */
+   * @throws {StoreError} busy, overloaded, failed, closed; nothing of the announce was kept. unavailable: all of it or
+   * nothing, as the answer of a database far away may be what got lost */
   announce(announce: Announce): Promise<SwarmView | undefined>;
   /** Looks at the next entries and takes away the expired ones; calls walk through the whole store in turn.
    * @param options.now milliseconds since 1970

@@ -1,0 +1,88 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import fc from "fast-check";
+import { type Random, systemClock } from "../../tracker/clock.ts";
+import { IndexedSwarmStore } from "../../tracker/swarm-store/indexed.ts";
+import type { Announce, SwarmStore } from "../../tracker/swarm-store/store.ts";
+import { HranaServer } from "../support/hrana-server.ts";
+import { openSharedStore } from "../support/shared-store.ts";
+import { makeTempDirectory, removeDirectory, SeededRandom } from "../support/tracker.ts";
+import {
+  announceOf,
+  describeSwarmStore,
+  NOW,
+  peerId,
+  peersOf,
+  swarmHash,
+  TTL,
+} from "./swarm-store.ts";
+
+const TOKEN = "a token";
+
+let directory: string;
+const servers = new AsyncDisposableStack();
+let files = 0;
+
+beforeAll(async () => {
+  directory = await makeTempDirectory();
+});
+afterAll(async () => {
+  await servers.disposeAsync();
+  await removeDirectory(directory);
+});
+
+function newPath(): string {
+  return join(directory, `${files++}.db`);
+}
+
+async function openRemote(random: Random, latencyMs = 0): Promise<SwarmStore> {
+  const server = servers.use(new HranaServer({ path: newPath(), token: TOKEN }));
+  server.latencyMs = latencyMs;
+  return openSharedStore(random, { url: server.url, token: TOKEN });
+}
+
+describeSwarmStore("SharedSwarmStore on a file", (random) =>
+  openSharedStore(random, { url: `file:${newPath()}` }),
+);
+describeSwarmStore("SharedSwarmStore over HTTP", openRemote);
+describeSwarmStore("SharedSwarmStore over HTTP, 4 ms away", (random) => openRemote(random, 4));
+
+const operation = fc.record({
+  swarm: fc.integer({ min: 1, max: 2 }).map(swarmHash),
+  host: fc.constantFrom("10.0.0.1", "peer.example"),
+  port: fc.integer({ min: 1, max: 4 }),
+  peer: fc.option(fc.integer({ min: 1, max: 4 }).map(peerId), { nil: undefined }),
+  action: fc.constantFrom<Announce["action"]>("add", "add", "remove"),
+  complete: fc.constantFrom(true, false, undefined),
+  create: fc.boolean(),
+  zone: fc.constantFrom<Announce["zone"]>("public", "private", "loopback"),
+  only: fc.constantFrom<Announce["only"]>("all", "incomplete"),
+  passes: fc.constantFrom(0, 1, 999, TTL / 3, TTL),
+  sweeps: fc.boolean(),
+});
+
+describe("IndexedSwarmStore and SharedSwarmStore", () => {
+  test("agree on any sequence of announces, sweeps and passing time", async () => {
+    const runs = fc.asyncProperty(fc.array(operation, { maxLength: 40 }), async (operations) => {
+      await using memory = IndexedSwarmStore.inMemory(systemClock, new SeededRandom(1));
+      await using remote = await openRemote(new SeededRandom(2));
+      let now = NOW;
+      for (const { passes, sweeps, ...fields } of operations) {
+        now += passes;
+        const announce = announceOf({ ...fields, now });
+        expect(sorted(await remote.announce(announce))).toEqual(
+          sorted(await memory.announce(announce)),
+        );
+        expect(await remote.totals(now)).toEqual(await memory.totals(now));
+        if (sweeps)
+          await Promise.all([remote, memory].map((store) => store.sweep({ now, limit: 3 })));
+      }
+    });
+    await fc.assert(runs, { numRuns: 60 });
+  }, 60_000);
+});
+
+function sorted(view: Awaited<ReturnType<SwarmStore["announce"]>>) {
+  const key = ({ host, port }: { host: string; port: number }): string => `${host} ${port}`;
+  return view && { ...view, peersJson: peersOf(view)?.map(key).sort() };
+}
