@@ -1,5 +1,6 @@
 import type { Logger } from "@logtape/logtape";
 import { Elysia } from "elysia";
+import type { ElysiaAdapter } from "elysia/adapter";
 import { REQUEST_BYTES_MAX } from "../protocol/announce.ts";
 import { announceRoutes } from "./announce/routes.ts";
 import type { AnnounceService } from "./announce/service.ts";
@@ -29,6 +30,8 @@ export interface TrackerDeps {
   /** Lets the page for people hear what happens as it happens, until this aborts; undefined where nothing can run between two
    * requests. */
   readonly liveUntil?: AbortSignal;
+  /** What Elysia runs on, when that is not Bun. */
+  readonly adapter?: ElysiaAdapter;
 }
 
 /** A connection that says nothing for so long is closed. */
@@ -36,21 +39,26 @@ const IDLE_SECONDS_MAX = 10;
 
 /** Makes the tracker's HTTP API, not yet listening: `handle(request)` answers, `listen()` opens a port. */
 export function createTracker(deps: TrackerDeps) {
-  const { clock, log, service, clientAddress, rateLimit, watch, metrics, version, liveUntil } =
-    deps;
-  const startedAt = clock.monotonic();
+  const { clock, log, service, clientAddress, rateLimit, watch, metrics, version } = deps;
+  const { adapter, liveUntil } = deps;
+  let startedAt = clock.monotonic();
   const { activity } = service;
-  const figures = async () => ({
-    ...(await service.totals()),
-    announces: activity.total,
-    announcesPerSecond: activity.perSecond(),
-    uptimeSeconds: Math.floor((clock.monotonic() - startedAt) / 1000),
-    version,
-  });
+  const figures = async () => {
+    // An edge host's clock stands at zero until there is a request.
+    startedAt ||= clock.monotonic();
+    return {
+      ...(await service.totals()),
+      announces: activity.total,
+      announcesPerSecond: activity.perSecond(),
+      uptimeSeconds: Math.floor((clock.monotonic() - startedAt) / 1000),
+      version,
+    };
+  };
   const read = () => readNews({ figures, activity });
   const live = liveUntil && new Live(clock, log, read, { signal: liveUntil });
   return (
     new Elysia({
+      ...(adapter === undefined ? {} : { adapter }),
       serve: {
         maxRequestBodySize: REQUEST_BYTES_MAX,
         idleTimeout: IDLE_SECONDS_MAX,
@@ -67,7 +75,8 @@ export function createTracker(deps: TrackerDeps) {
         return refusal.body;
       })
       .onRequest(({ request, server }) => rateLimit?.check(clientAddress(request, server)))
-      // A function, since a text would be looked up by a path that the framework misreads for hosts of three letters.
+      // A function: a text would be looked up by a path that the framework misreads for hosts of three letters, and an edge host
+      // lets nobody make a response before there is a request.
       .get("/ready", ({ set }) => {
         set.headers["content-type"] = "text/plain;charset=utf-8";
         return "I am ready";

@@ -12,3 +12,8 @@ export type ClientAddress = (request: Request, server: AddressSource | null) => 
 export function socketAddress(request: Request, server: AddressSource | null): string | undefined {
   return server?.requestIP(request)?.address;
 }
+
+/** The address that the edge host saw: right there only, since elsewhere anybody may send this header. */
+export function edgeAddress(request: Request): string | undefined {
+  return request.headers.get("cf-connecting-ip") ?? undefined;
+}

@@ -22,6 +22,19 @@ export async function migrate(
   }
 }
 
+/** Looks without a lock whether there is nothing to bring up to date.
+ * @throws {LibsqlError} when the database cannot be asked */
+export async function isMigrated(
+  client: Client,
+  migrations: readonly Migration[] = MIGRATIONS,
+): Promise<boolean> {
+  const table = "SELECT count(*) AS tables FROM sqlite_schema WHERE name = ?";
+  const { rows } = await client.execute({ sql: table, args: [APPLIED] });
+  if (Number(rows[0]?.tables ?? 0) === 0) return false;
+  const newest = await client.execute(`SELECT max(created_at) AS newest FROM ${APPLIED}`);
+  return migrations.every(({ when }) => when <= Number(newest.rows[0]?.newest ?? 0));
+}
+
 async function applyMissing(
   transaction: Transaction,
   migrations: readonly Migration[],

@@ -40,7 +40,9 @@ export class RequestWatch {
   readonly #log: Logger;
   readonly #stopwatch: Stopwatch;
   readonly #options: RequestWatchOptions;
-  readonly #idBase: string;
+  readonly #random: Random;
+  /** Drawn with the first request: before it, an edge host has no chance to give. */
+  #idBase: string | undefined;
   readonly #isVerbose: boolean;
   readonly #marks = new WeakMap<Request, Mark>();
   readonly #slowRequests: Thinned;
@@ -53,7 +55,7 @@ export class RequestWatch {
     this.#log = log;
     this.#stopwatch = stopwatch;
     this.#options = options;
-    this.#idBase = random.uint32().toString(36).padStart(7, "0");
+    this.#random = random;
     this.#isVerbose = log.isEnabledFor("debug");
     this.#slowRequests = new Thinned(stopwatch);
     this.#slowCommits = new Thinned(stopwatch);
@@ -98,9 +100,14 @@ export class RequestWatch {
 
   #begin(request: Request, server: AddressSource | null): string {
     this.meter?.began();
-    const id = this.#givenId(request, server) ?? `${this.#idBase}-${(this.#count++).toString(36)}`;
+    const id = this.#givenId(request, server) ?? this.#newId();
     this.#marks.set(request, { id, startedAt: this.#stopwatch() });
     return id;
+  }
+
+  #newId(): string {
+    this.#idBase ??= this.#random.uint32().toString(36).padStart(7, "0");
+    return `${this.#idBase}-${(this.#count++).toString(36)}`;
   }
 
   #givenId(request: Request, server: AddressSource | null): string | undefined {

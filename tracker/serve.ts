@@ -1,15 +1,13 @@
 import { mkdir } from "node:fs/promises";
 import type { Logger } from "@logtape/logtape";
 import { AnnounceService } from "./announce/service.ts";
-import { SwarmQuota } from "./announce/swarm-quota.ts";
 import { createTracker, type TrackerDeps } from "./app.ts";
-import { CallerNetworks } from "./caller-networks.ts";
+import { createCallerLimits } from "./caller-limits.ts";
 import { systemClock, systemRandom, systemStopwatch } from "./clock.ts";
 import type { TrackerConfig } from "./config.ts";
 import { FatalError } from "./errors.ts";
 import { createForwardedAddress } from "./forwarded-address.ts";
 import { Metrics, type ProcessUse } from "./metrics.ts";
-import { RateLimit } from "./rate-limit.ts";
 import { RequestWatch } from "./request-watch.ts";
 import { openSwarmStore } from "./swarm-store/open.ts";
 import type { SwarmStore } from "./swarm-store/store.ts";
@@ -88,7 +86,7 @@ function createApp(
   store: SwarmStore,
   { config, signal: liveUntil, ...given }: AppOptions,
 ): App {
-  const limits = createLimits(config);
+  const limits = createCallerLimits(systemClock, config);
   const service = new AnnounceService(systemClock, systemRandom, store, { ...config, ...limits });
   const clientAddress = createForwardedAddress(log, config.trustedProxies);
   const deps = { clock: systemClock, log, service, clientAddress, ...limits, ...given };
@@ -98,15 +96,6 @@ function createApp(
 /** Within a network of one's own, many peers of one address are the rule, and no harm. */
 function isLimited({ isPublic, requestsPerSecond }: TrackerConfig): boolean {
   return isPublic && requestsPerSecond > 0;
-}
-
-function createLimits({ isPublic, requestsPerSecond: perSecond, ttlMs }: TrackerConfig) {
-  if (perSecond === 0) return { rateLimit: undefined, swarmQuota: undefined };
-  const networks = new CallerNetworks({ isLoopbackExempt: !isPublic });
-  return {
-    rateLimit: new RateLimit(systemClock, networks, { perSecond }),
-    swarmQuota: new SwarmQuota(systemClock, networks, { ttlMs }),
-  };
 }
 
 function listen(

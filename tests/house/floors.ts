@@ -30,6 +30,7 @@ export const FLOORS: readonly Floor[] = [
     paths: [
       "clock",
       "deadline",
+      "edge-config",
       "errors",
       "event-schemas",
       "events",
@@ -115,9 +116,15 @@ export const FLOORS: readonly Floor[] = [
   },
   {
     name: "tracker app",
-    paths: ["app", "metrics-route", "openapi", "refusal", "request-watch", "sweep"].map(
-      (name) => `tracker/${name}.ts`,
-    ),
+    paths: [
+      "app",
+      "caller-limits",
+      "metrics-route",
+      "openapi",
+      "refusal",
+      "request-watch",
+      "sweep",
+    ].map((name) => `tracker/${name}.ts`),
     below: [
       ...TRACKER_BASE,
       ...["store interface", "announce", "page", "metrics"].map((name) => `tracker ${name}`),
@@ -140,6 +147,15 @@ export const FLOORS: readonly Floor[] = [
     packages: [],
   },
 
+  {
+    name: "tracker edge",
+    paths: ["tracker/edge.ts", "tracker/cloudflare-workers.d.ts"],
+    below: [
+      ...TRACKER_BASE,
+      ...["store interface", "stores", "announce", "app"].map((name) => `tracker ${name}`),
+      "package.json",
+    ],
+  },
   { name: "package.json", paths: ["package.json"], below: [] },
 ];
 
