@@ -52,8 +52,7 @@ const swarmId = sql`(select ${swarms.id} from ${swarms} where ${isLiveSwarm})`;
 const isAlive = sql`${peers.expires} > ${value("now")}`;
 const isSameAddress = sql`(${peers.host} = ${value("host")} and ${peers.port} = ${value("port")})`;
 const isSamePeer = sql`${peers.peer} = ${value("peer")}`;
-const isReplaced = sql`(${isSameAddress} or ${isSamePeer})`;
-const isRemoved = sql`(${isSamePeer} or (${isSameAddress} and (${peers.peer} is null or ${value("peer")} is null)))`;
+const isNobodyElses = sql`(${peers.peer} is null or ${value("peer")} is null or ${isSamePeer})`;
 /** The entry that is there says all that the announce says, and for long enough. */
 const isSaid = sql`${isSameAddress} and ${peers.peer} is ${value("peer")} and ${peers.zone} = ${value("zone")}
   and (${value("complete")} is null or ${peers.complete} = ${value("complete")}) and ${peers.expires} >= ${value("expires")}`;
@@ -68,20 +67,20 @@ export function createSharedStatements(db: LibSQLDatabase): SharedStatements {
       sql`insert into ${swarms} (hash, expires) values (${value("hash")}, ${value("stored")})
           on conflict (hash) do update set expires = excluded.expires where ${swarms.expires} < ${value("expires")}`,
     ),
-    beforeAdd: render(before(isReplaced)),
-    beforeRemove: render(before(isRemoved)),
+    beforeAdd: render(before(sql``)),
+    beforeRemove: render(before(sql`and ${isNobodyElses}`)),
     // "or replace" takes away the entry of this address and that of this peer id in one go.
     addPeer: render(
       sql`insert or replace into ${peers} (swarm, random, host, port, zone, peer, complete, expires)
           select ${swarms.id}, ${value("random")}, ${value("host")}, ${value("port")}, ${value("zone")}, ${value("peer")},
-                 coalesce(${value("complete")}, (
-                   select max(${peers.complete}) from ${peers} where ${peers.swarm} = ${swarms.id} and ${isAlive} and ${isReplaced}
-                 ), 0), ${value("stored")}
+                 coalesce(${value("complete")}, max(${lastComplete(isSameAddress)}, ${lastComplete(isSamePeer)})), ${value("stored")}
           from ${swarms} where ${isLiveSwarm}
           and not exists (select 1 from ${peers} where ${peers.swarm} = ${swarms.id} and ${isSaid})`,
     ),
     removePeer: render(
-      sql`delete from ${peers} where ${peers.swarm} = ${swarmId} and ${isRemoved}`,
+      sql`delete from ${peers} where ${peers.swarm} = ${swarmId}
+          and ${peers.random} in (select random from (${meant(sql`random`, sql`and ${isNobodyElses}`)}))
+          and (${isSamePeer} or (${isSameAddress} and ${isNobodyElses}))`,
     ),
     readPool: render(
       sql`select * from (${window(sql`>=`)}) union all select * from (${window(sql`<`)}) limit ${value("limit")}`,
@@ -93,11 +92,22 @@ export function createSharedStatements(db: LibSQLDatabase): SharedStatements {
   };
 }
 
-function before(isMeant: SQL): SQL {
-  const select = (what: SQL): SQL => sql`(select ${what} from ${peers}
-    where ${peers.swarm} = ${swarms.id} and ${isAlive} and ${isMeant})`;
-  return sql`select ${select(sql`coalesce(sum(${peers.complete}), 0)`)}, ${select(sql`count(*)`)}
-    from ${swarms} where ${isLiveSwarm}`;
+/** The entries of the announce's address, as far as `isOurs`, and the other one of its peer id. Each by its own index: with an
+ * "or" between them the database goes through the whole swarm. */
+function meant(what: SQL, isOurs: SQL): SQL {
+  const select = sql`select ${what} from ${peers} where ${peers.swarm} = ${swarmId}`;
+  return sql`${select} and ${isSameAddress} ${isOurs} union all ${select} and ${isSamePeer} and not ${isSameAddress}`;
+}
+
+function before(isOurs: SQL): SQL {
+  return sql`select coalesce(sum(complete), 0), count(*) from (${meant(sql`complete, expires`, isOurs)})
+    where expires > ${value("now")} having exists (select 1 from ${swarms} where ${isLiveSwarm})`;
+}
+
+/** What an entry that is to be replaced says about being complete. */
+function lastComplete(isMeant: SQL): SQL {
+  return sql`coalesce((select max(${peers.complete}) from ${peers}
+    where ${peers.swarm} = ${swarms.id} and ${isAlive} and ${isMeant}), 0)`;
 }
 
 function window(side: SQL): SQL {
