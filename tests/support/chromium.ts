@@ -30,10 +30,10 @@ export interface Chromium extends AsyncDisposable {
   openTab(): Promise<Tab>;
 }
 
-/** @returns where Chromium is: the file that CHROMIUM names, or in its usual place; undefined when there is none */
+/** @returns where Chromium is: the file that CHROMIUM names and no other, else in its usual place; undefined when there is none */
 export function findChromium(): string | undefined {
   const named = process.env.CHROMIUM;
-  return [...(named === undefined ? [] : [named]), ...PLACES].find((path) => existsSync(path));
+  return (named === undefined ? PLACES : [named]).find((path) => existsSync(path));
 }
 
 /** Starts a browser. Disposing ends it, with all its processes, and removes its profile. */

@@ -1,6 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type Chromium, findChromium, startChromium, type Tab } from "../support/chromium.ts";
-import { eventually, type RunningTracker, startTracker } from "../support/tracker.ts";
+import {
+  createTestTracker,
+  eventually,
+  type RunningTracker,
+  startTracker,
+} from "../support/tracker.ts";
 import { type Api, announce, register } from "./api-cases.ts";
 
 /** The page in a real browser, before a real tracker. A machine need not have one, so that this may be left out, which is said. */
@@ -37,10 +42,11 @@ describe.skipIf(chromium === undefined)("tracker page in Chromium", () => {
   async function open(
     prepare: (tab: Tab) => Promise<unknown> = async () => {},
     path = "/",
+    host = tracker.url,
   ): Promise<Tab> {
     const tab = await browser.openTab();
     await prepare(tab);
-    await tab.call("Page.navigate", { url: tracker.url + path });
+    await tab.call("Page.navigate", { url: host + path });
     await eventually(
       () => tab.events,
       (events) => events.some(({ method }) => method === "Page.loadEventFired"),
@@ -230,6 +236,22 @@ describe.skipIf(chromium === undefined)("tracker page in Chromium", () => {
       expect(await tab.evaluate("document.documentElement.scrollWidth")).toBe(320);
       const duration = `getComputedStyle(document.getElementById("share")).transitionDuration`;
       expect(await tab.evaluate(duration)).toBe("0s");
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  test(
+    "asks for the figures where there are no events, and for those alone",
+    async () => {
+      await using host = await createTestTracker();
+      const tab = await open(undefined, "/", host.url);
+      await waitFor(tab, "document.getElementById('state').textContent === 'Every 5 seconds'");
+      await register({ ...api, fetch: (path, init) => fetch(host.url + path, init) });
+      await waitFor(tab, `document.getElementById("swarms").textContent === "1"`);
+      expect(requested(tab)).toEqual(
+        ["/", "/icon.svg", "/page.css", "/page.js", "/stats"].map((path) => host.url + path),
+      );
+      expect(complaints(tab)).toEqual([]);
     },
     TEST_TIMEOUT_MS,
   );

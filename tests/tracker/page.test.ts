@@ -157,7 +157,9 @@ describe("tracker page", () => {
 
   test("GET / without live news has no chart, and there are no events", async () => {
     await using api = handleApi();
-    expect(await pageOf(api)).not.toContain("chart");
+    const html = await pageOf(api);
+    expect(html).not.toContain("chart");
+    expect(html).toContain('<body data-news="asked">');
     expect((await api.fetch("/events")).status).toBe(404);
   });
 

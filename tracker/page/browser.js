@@ -105,7 +105,7 @@ function waitForNews() {
   timer = setTimeout(() => poll(EVENTS_AGAIN_MS), SILENCE_MS);
 }
 
-/** @param {number} leftMs how long before events are tried again */
+/** @param {number} leftMs how long before events are tried again; for ever where there are none */
 async function poll(leftMs) {
   stop();
   const asked = round;
@@ -128,6 +128,8 @@ function goOn() {
   if (isPaused || document.hidden) {
     stop();
     if (isPaused) showState("Paused", false);
+  } else if (document.body.dataset.news === "asked") {
+    void poll(Number.POSITIVE_INFINITY);
   } else {
     listen();
   }

@@ -2,7 +2,7 @@ import { CHART_HEIGHT, CHART_WIDTH, type Chart } from "./chart.ts";
 import { type Figures, formatDuration, formatNumber, percentComplete } from "./figures.ts";
 
 /** Writes the page as it stands now: all that it says, it says without its script, which only brings it up to date.
- * @param chart undefined where nobody counts by the second */
+ * @param chart undefined where there are no events: the script asks for the figures then */
 export function renderPage(figures: Figures, chart: Chart | undefined): string {
   return `<!doctype html>
 <html lang="en-GB">
@@ -16,7 +16,7 @@ export function renderPage(figures: Figures, chart: Chart | undefined): string {
 <link rel="stylesheet" href="/page.css">
 <script src="/page.js" defer></script>
 </head>
-<body>
+<body${chart === undefined ? ' data-news="asked"' : ""}>
 <header>
 <h1><img src="/icon.svg" alt="" width="28" height="28">Tracker</h1>
 <p id="state" role="status" hidden></p>
