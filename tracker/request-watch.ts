@@ -19,6 +19,8 @@ interface Mark {
   readonly startedAt: number;
 }
 
+/** As proxies write it of a caller who did not wait for his answer. */
+const CLIENT_GONE = 499;
 const ID_HEADER = "x-request-id";
 /** What goes into logs and headers as it is. */
 const WELL_FORMED = /^[A-Za-z0-9._:-]{1,64}$/;
@@ -77,6 +79,7 @@ export class RequestWatch {
         this.#end(request, path, typeof status === "number" ? status : 200);
       })
       .onError({ as: "global" }, ({ request, path, code, error }) => {
+        if (isGone(request, error)) return this.#forget(request, path);
         const { status, body } = toRefusal(code, error);
         this.meter?.refused(body.code ?? "internal");
         if (status >= 500) this.#tellFailure(request, error, status);
@@ -128,17 +131,30 @@ export class RequestWatch {
       const { method } = request;
       this.#log.debug("Answered", { requestId, method, route, status, ms: rounded(ms) });
     }
-    if (ms < this.#options.slowMs) return;
+    if (ms < this.#options.slowMs || status === CLIENT_GONE) return;
     this.#slowRequests.tell((untold) => {
       this.#log.warn("Slow request", { requestId, route, status, ms: rounded(ms), untold });
     });
   }
 
+  /** Nobody hears the answer, and nothing is wrong here: whoever hangs up in the middle of a body must not raise alarms. */
+  #forget(request: Request, path: string): void {
+    this.meter?.refused("client_gone");
+    this.#end(request, path, CLIENT_GONE);
+  }
+
   /** A store that is busy says so to all who wait; a failure of ours is told each time. */
   #tellFailure(request: Request, error: unknown, status: number): void {
     const requestId = this.#marks.get(request)?.id;
+    const reason = error instanceof Error ? error.message : String(error);
     const tell = (untold: number): void =>
-      this.#log.error("Cannot answer a request: {error}", { error, requestId, status, untold });
+      this.#log.error("Cannot answer a request: {reason}", {
+        reason,
+        error,
+        requestId,
+        status,
+        untold,
+      });
     if (status === 503) this.#busy.tell(tell);
     else tell(0);
   }
@@ -152,6 +168,10 @@ export class RequestWatch {
       this.#log.warn("Slow commit", figures);
     });
   }
+}
+
+function isGone(request: Request, error: unknown): boolean {
+  return request.signal.aborted && error instanceof Error && error.name === "AbortError";
 }
 
 /** Lets one in TROUBLE_LINE_MS through, and says how many it kept back before. */

@@ -33,6 +33,10 @@ const PROGRAM_TESTS = [
   "tests/tracker/forwarded-address.test.ts",
   "tests/tracker/limits.test.ts",
   "tests/tracker/surface.test.ts",
+  "tests/tracker/metrics.test.ts",
+  "tests/tracker/request-log.test.ts",
+  "tests/tracker/check.test.ts",
+  "tests/tracker/operating.test.ts",
   "tests/peer/cli/process.test.ts",
   ...readdirSync(join(ROOT, "tests/e2e"))
     // This one is about executables anyway, of its own making.

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { systemRandom } from "../../tracker/clock.ts";
 import { createLog } from "../../tracker/log.ts";
 import { RequestWatch } from "../../tracker/request-watch.ts";
+import { parsePrometheus, valueIn } from "../support/prometheus.ts";
 import {
   createTestApp,
   eventually,
@@ -116,9 +117,42 @@ describe("tracker log", () => {
       });
       const failure = await logged(tracker, ({ level }) => level === "ERROR");
       expect(failure.properties).toMatchObject({ requestId: refusedId, status: 503 });
+      expect(failure.message).toContain("database is locked");
     } finally {
       await removeDirectory(directory);
     }
+  });
+
+  test("raises no alarm for callers who hang up in the middle of a body, and forgets none", async () => {
+    await using tracker = await startTracker({ args: ["--slow-query", "1ms"] });
+    const head = "POST /hash HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
+    for (const rest of [
+      'content-length: 99\r\n\r\n{"',
+      'transfer-encoding: chunked\r\n\r\n2\r\n{"\r\n',
+    ]) {
+      const socket = await Bun.connect({
+        hostname: "127.0.0.1",
+        port: tracker.port,
+        socket: { data() {}, open: (opened) => void opened.write(head + rest) },
+      });
+      const inFlight = (wanted: number) =>
+        eventually(
+          async () => parsePrometheus(await (await fetch(`${tracker.url}/metrics`)).text()),
+          (seen) => valueIn(seen, "tracker_http_requests_in_flight") === wanted,
+        );
+      // The one that asks is always under way itself.
+      await inFlight(2);
+      socket.terminate();
+      await inFlight(1);
+    }
+    const seen = parsePrometheus(await (await fetch(`${tracker.url}/metrics`)).text());
+    expect(valueIn(seen, "tracker_refusals_total", { code: "client_gone" })).toBe(2);
+    const requests = { route: "/hash", status: "4xx" };
+    expect(valueIn(seen, "tracker_http_requests_total", requests)).toBe(2);
+    await tracker.kill("SIGTERM");
+    const aboutHash = logOf(tracker).filter(({ properties }) => properties.route === "/hash");
+    expect(aboutHash).toEqual([]);
+    expect(logOf(tracker).filter(({ level }) => level === "ERROR")).toEqual([]);
   });
 
   test("does not warn of what is quick enough (control)", async () => {
