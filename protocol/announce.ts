@@ -94,9 +94,9 @@ export const StatsResponse = Type.Object({
   /** Peers that miss parts. */
   incomplete: Type.Integer({ minimum: 0 }),
   /** Since the start. */
-  announces: Type.Integer({ minimum: 0 }),
+  announces: Type.Optional(Type.Integer({ minimum: 0 })),
   /** The mean of the last ten seconds. */
-  announcesPerSecond: Type.Number({ minimum: 0 }),
+  announcesPerSecond: Type.Optional(Type.Number({ minimum: 0 })),
   uptimeSeconds: Type.Integer({ minimum: 0 }),
   version: Type.String(),
 });

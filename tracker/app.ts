@@ -45,7 +45,7 @@ export function createTracker(deps: TrackerDeps) {
   const { activity } = service;
   const figures = async () => {
     // An edge host's clock stands at zero until there is a request.
-    startedAt ||= clock.monotonic();
+    if (adapter !== undefined) startedAt ||= clock.monotonic();
     return {
       ...(await service.totals()),
       announces: activity.total,

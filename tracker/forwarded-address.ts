@@ -1,7 +1,7 @@
 import type { Logger } from "@logtape/logtape";
 import { canonicalLiteral } from "../protocol/address-policy.ts";
 import { type AddressRange, isInRange } from "./address-range.ts";
-import { type ClientAddress, socketAddress } from "./client-address.ts";
+import { type AddressSource, type ClientAddress, socketAddress } from "./client-address.ts";
 import { ClientError } from "./errors.ts";
 import { RecentMap } from "./recent-map.ts";
 
@@ -12,6 +12,19 @@ const HOPS_MAX = 32;
 const ADDRESSES_MAX = 20_000;
 /** With a port, as some proxies write it; the address alone is what counts. */
 const WITH_PORT = /^(?:([0-9.]+)|(\[[^\]]*\])):[0-9]{1,5}$/;
+
+/** Whether a proxy of ours is at the other end of a connection.
+ * @returns a function that remembers some answers */
+export function createProxyTrust(
+  trustedProxies: readonly AddressRange[],
+): (request: Request, server: AddressSource | null) => boolean {
+  const isTrusted = createTrust(trustedProxies);
+  return (request, server) => {
+    const seen = socketAddress(request, server);
+    const literal = seen === undefined ? undefined : canonicalLiteral(seen);
+    return literal !== undefined && isTrusted(literal);
+  };
+}
 
 /** Makes the function that knows callers behind proxies. Each proxy puts the address that it saw behind what it was told, so
  * the list is believed from its end on, as long as proxies of ours speak: the first other address is the caller's, and

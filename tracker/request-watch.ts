@@ -32,6 +32,7 @@ const ROUTES: ReadonlySet<string> = new Set([
   "/stats",
   "/metrics",
   "/openapi",
+  "/events",
 ]);
 /** Of what is slow, or refused since all is slow, at most a line in so many milliseconds: a tracker in trouble must not
  * spend its time telling of it. */

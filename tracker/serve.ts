@@ -6,7 +6,7 @@ import { createCallerLimits } from "./caller-limits.ts";
 import { systemClock, systemRandom, systemStopwatch } from "./clock.ts";
 import type { TrackerConfig } from "./config.ts";
 import { FatalError } from "./errors.ts";
-import { createForwardedAddress } from "./forwarded-address.ts";
+import { createForwardedAddress, createProxyTrust } from "./forwarded-address.ts";
 import { Metrics, type ProcessUse } from "./metrics.ts";
 import { RequestWatch } from "./request-watch.ts";
 import { openSwarmStore } from "./swarm-store/open.ts";
@@ -39,6 +39,7 @@ export async function serve(
   const watch = new RequestWatch(log, systemStopwatch, systemRandom, {
     slowMs: config.slowMs,
     meter: metrics,
+    ...(config.trustedProxies.length > 0 && { mayName: createProxyTrust(config.trustedProxies) }),
   });
   await using store = await openSwarmStore(systemClock, systemRandom, {
     url: config.databaseUrl,

@@ -30,7 +30,6 @@ export const FLOORS: readonly Floor[] = [
     paths: [
       "clock",
       "deadline",
-      "edge-config",
       "errors",
       "event-schemas",
       "events",
@@ -76,6 +75,7 @@ export const FLOORS: readonly Floor[] = [
       "client-address",
       "clock",
       "config",
+      "edge-config",
       "errors",
       "exposure",
       "forwarded-address",

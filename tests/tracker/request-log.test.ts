@@ -43,6 +43,17 @@ function logged(tracker: RunningTracker, isWanted: (line: Line) => boolean): Pro
 }
 
 describe("tracker log", () => {
+  test("names a request as a trusted proxy does, and nobody else", async () => {
+    const named = async (args: readonly string[]): Promise<string | null> => {
+      await using tracker = await startTracker({ args });
+      const headers = { "x-request-id": "from-the-proxy-7" };
+      return (await fetch(`${tracker.url}/ready`, { headers })).headers.get("x-request-id");
+    };
+    expect(await named(["--trust-proxy", "127.0.0.0/8"])).toBe("from-the-proxy-7");
+    expect(await named(["--trust-proxy", "10.0.0.0/8"])).not.toBe("from-the-proxy-7");
+    expect(await named([])).not.toBe("from-the-proxy-7");
+  });
+
   test("tells at debug of each request, by the id that its answer carries", async () => {
     await using tracker = await startTracker({ args: ["--log-level", "debug"] });
     const responses = [
