@@ -4,7 +4,7 @@ import type { ElysiaAdapter } from "elysia/adapter";
 import { REQUEST_BYTES_MAX } from "../protocol/announce.ts";
 import { announceRoutes } from "./announce/routes.ts";
 import type { AnnounceService } from "./announce/service.ts";
-import type { ClientAddress } from "./client-address.ts";
+import { type ClientAddress, rememberLast } from "./client-address.ts";
 import type { Clock } from "./clock.ts";
 import type { Metrics } from "./metrics.ts";
 import { metricsRoute } from "./metrics-route.ts";
@@ -39,7 +39,8 @@ const IDLE_SECONDS_MAX = 10;
 
 /** Makes the tracker's HTTP API, not yet listening: `handle(request)` answers, `listen()` opens a port. */
 export function createTracker(deps: TrackerDeps) {
-  const { clock, log, service, clientAddress, rateLimit, watch, metrics, version } = deps;
+  const { clock, log, service, rateLimit, watch, metrics, version } = deps;
+  const clientAddress = rememberLast(deps.clientAddress);
   const { adapter, liveUntil } = deps;
   let startedAt = clock.monotonic();
   const { activity } = service;

@@ -8,6 +8,19 @@ export interface AddressSource {
  * @param server null when the request came by no socket of ours */
 export type ClientAddress = (request: Request, server: AddressSource | null) => string | undefined;
 
+/** The same, but what was found of the last request is not looked for again: all that is done before a body is awaited asks
+ * for one and the same. */
+export function rememberLast(find: ClientAddress): ClientAddress {
+  let last: Request | undefined;
+  let address: string | undefined;
+  return (request, server) => {
+    if (last === request) return address;
+    address = find(request, server);
+    last = request;
+    return address;
+  };
+}
+
 /** The address of the socket: right when callers reach the tracker directly. */
 export function socketAddress(request: Request, server: AddressSource | null): string | undefined {
   return server?.requestIP(request)?.address;

@@ -12,8 +12,9 @@ import { ClientError } from "../errors.ts";
 import { RecentMap } from "../recent-map.ts";
 
 const PORT_MAX = 65_535;
-/** Of how many addresses it is remembered what they are: to read one takes as long as all the rest of an announce. */
-const JUDGED_MAX = 20_000;
+/** Of how many addresses it is remembered what they are: to read one takes as long as all the rest of an announce;
+ * some 40 MiB when there are so many. */
+const JUDGED_MAX = 200_000;
 
 /** An address as it is stored. */
 export interface SanitizedAddress extends PeerAddress {
