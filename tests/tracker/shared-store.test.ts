@@ -150,6 +150,23 @@ describe("SharedSwarmStore", () => {
     expect(within.size).toBe(200);
   });
 
+  test("TRK-8: tells of the few honest ones in a crowd of one network, and of both kinds by halves", async () => {
+    await using store = await open();
+    await store.announce(announceOf({ create: true, host: "10.1.0.1", port: 1 }));
+    const fakes = Array.from({ length: 190 }, (_, at) =>
+      store.announce(announceOf({ host: `10.7.7.${at}`, port: 7, complete: at % 2 === 0 })),
+    );
+    const honest = [1, 2, 3, 4, 5].map((net) =>
+      store.announce(announceOf({ host: `10.2.${net}.1`, port: 2, complete: net === 1 })),
+    );
+    await Promise.all([...fakes, ...honest]);
+    for (let draw = 0; draw < 20; draw++) {
+      const ports = portsOf(await look(store, NOW));
+      expect(ports).toHaveLength(50);
+      expect(ports.filter((port) => port !== 7)).toHaveLength(6);
+    }
+  });
+
   test("counts on between two counts of a large swarm", async () => {
     await using store = await open();
     await fill(store, 600, 100);

@@ -1,4 +1,5 @@
 import type { Random } from "../clock.ts";
+import { type Candidate, spreadDraw } from "./spread-draw.ts";
 import type { Announce, SwarmView } from "./store.ts";
 
 /** What is kept of one swarm for a moment: some of its peers, or all, and how many there are. What this process commits is
@@ -25,10 +26,7 @@ export interface Replaced {
   readonly incomplete: number;
 }
 
-interface Entry extends PooledPeer {
-  /** As it stands in an answer. */
-  readonly text: string;
-}
+type Entry = PooledPeer & Candidate;
 
 /** Peers that are read of a swarm at a time; each answer is drawn from them. */
 export const POOL_PEERS = 200;
@@ -95,11 +93,13 @@ export class SwarmPool {
 
   view(random: Random, announce: Announce): SwarmView {
     const { complete, incomplete } = this.#counts ?? this.#count(announce.now);
-    const wanted: string[] = [];
+    if (announce.want === 0) return { complete, incomplete, peersJson: "[]" };
+    const wanted: Entry[] = [];
     for (const entry of this.#byAddress.values()) {
-      if (isWanted(entry, announce)) wanted.push(entry.text);
+      if (isWanted(entry, announce)) wanted.push(entry);
     }
-    return { complete, incomplete, peersJson: `[${draw(random, wanted, announce.want).join()}]` };
+    const texts = spreadDraw(random, wanted, announce.want);
+    return { complete, incomplete, peersJson: `[${texts.join()}]` };
   }
 
   #put(peer: PooledPeer): void {
@@ -159,16 +159,4 @@ function isWanted(entry: Entry, { host, port, zone, only, now }: Announce): bool
   if (entry.expires <= now || (entry.port === port && entry.host === host)) return false;
   if (entry.zone !== "public" && entry.zone !== zone) return false;
   return only === "all" || !entry.complete;
-}
-
-/** Brings a random choice to the front and gives it. */
-function draw(random: Random, texts: string[], want: number): readonly string[] {
-  const count = Math.min(want, texts.length);
-  for (let at = 0; at < count; at++) {
-    const other = at + (random.uint32() % (texts.length - at));
-    const [one = "", two = ""] = [texts[at], texts[other]];
-    texts[at] = two;
-    texts[other] = one;
-  }
-  return texts.slice(0, count);
 }
