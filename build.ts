@@ -3,7 +3,7 @@ import { mkdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { BunPlugin } from "bun";
 
-/** Makes the executables for the machine it runs on: `bun build.ts` writes dist/peer and dist/tracker. Each carries the
+/** Makes the executables for the machine it runs on: `bun build.ts` writes dist/peer and dist/tracker (and `bun build.ts worker` dist/worker.js, for edge hosts). Each carries the
  * runtime that built it and needs nothing beside it. */
 
 /** What one executable is made of. */
@@ -140,6 +140,29 @@ function isMusl(executable: string): boolean {
   return head.includes("/ld-musl-");
 }
 
+/** Makes the tracker for edge hosts.
+ * @returns one module; there the host loads what begins with `cloudflare:` and `node:`
+ * @throws {AggregateError} what the bundler found wrong */
+export async function bundleWorker(): Promise<string> {
+  const { outputs } = await Bun.build({
+    entrypoints: [join(ROOT, "tracker/edge.ts")],
+    target: "browser",
+    format: "esm",
+    conditions: ["workerd", "worker", "browser"],
+    external: ["cloudflare:workers", "node:*"],
+    // As in the executables.
+    minify: { whitespace: true, syntax: true, identifiers: false },
+  });
+  const [output] = outputs;
+  if (output === undefined) throw new Error("Cannot build the Worker: the bundler made nothing");
+  return await output.text();
+}
+
+async function buildWorker(): Promise<void> {
+  const bytes = await Bun.write(join(ROOT, "dist/worker.js"), await bundleWorker());
+  process.stdout.write(`dist/worker.js  ${(bytes / 2 ** 10).toFixed(0)} KiB\n`);
+}
+
 async function buildAll(): Promise<void> {
   const platform = addonPlatform();
   const plugins = [embedLibsql(platform)];
@@ -160,4 +183,4 @@ async function report(name: string, options: ExecutableOptions): Promise<void> {
   process.stdout.write(`dist/${name}  ${(bytes / 2 ** 20).toFixed(1)} MiB\n`);
 }
 
-if (import.meta.main) await buildAll();
+if (import.meta.main) await (process.argv[2] === "worker" ? buildWorker() : buildAll());

@@ -30,22 +30,6 @@ export async function fireTrigger(miniflare: Miniflare): Promise<void> {
   await worker.scheduled({ cron: "* * * * *" });
 }
 
-/** @returns the Worker as one module, as a deployment would make it */
-export async function bundleEdge(): Promise<string> {
-  const { outputs } = await Bun.build({
-    entrypoints: [join(ROOT, "tracker/edge.ts")],
-    target: "browser",
-    format: "esm",
-    conditions: ["workerd", "worker", "browser"],
-    external: ["cloudflare:workers", "node:*"],
-    // As in the executable: shorter identifiers switch off what Elysia reads in the source of its handlers.
-    minify: { whitespace: true, syntax: true, identifiers: false },
-  });
-  const [output] = outputs;
-  if (output === undefined) throw new Error("The Worker's bundle is empty");
-  return output.text();
-}
-
 export interface EdgeBindings {
   readonly TRACKER_DB_URL?: string;
   readonly TRACKER_DB_TOKEN?: string;

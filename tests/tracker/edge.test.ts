@@ -4,15 +4,10 @@ import { createClient } from "@libsql/client";
 import type { Miniflare } from "miniflare";
 import miniflarePackage from "miniflare/package.json" with { type: "json" };
 import workerdPackage from "workerd/package.json" with { type: "json" };
+import { bundleWorker } from "../../build.ts";
 import { edgeAddress, socketAddress } from "../../tracker/client-address.ts";
 import { parseEdgeConfig } from "../../tracker/edge-config.ts";
-import {
-  bundleEdge,
-  canRunWorkerd,
-  type EdgeBindings,
-  fireTrigger,
-  startEdge,
-} from "../support/edge.ts";
+import { canRunWorkerd, type EdgeBindings, fireTrigger, startEdge } from "../support/edge.ts";
 import { HranaServer } from "../support/hrana-server.ts";
 import { makeTempDirectory, removeDirectory } from "../support/tracker.ts";
 import { type Api, announce, describeApi, post, register } from "./api-cases.ts";
@@ -32,7 +27,7 @@ let files = 0;
 
 beforeAll(async () => {
   directory = await makeTempDirectory();
-  script = await bundleEdge();
+  script = await bundleWorker();
 }, 30_000);
 afterAll(() => removeDirectory(directory));
 
@@ -117,6 +112,9 @@ describe.skipIf(!runs)(`The tracker in ${RUNTIME}`, () => {
     const hash = await register(edge);
     const ports = Array.from({ length: 150 }, (_, at) => 1000 + at);
     await Promise.all(ports.map((listening_port) => announce(edge, hash, { listening_port })));
+    const stats = await Promise.all(ports.map(() => edge.fetch("/stats")));
+    expect(stats.every(({ status }) => status === 200)).toBe(true);
+    expect(Object((await stats[0]?.json()) ?? {}).uptimeSeconds).toBeLessThan(60);
     const client = createClient({ url: edge.server.url, authToken: TOKEN });
     const { rows } = await client.execute("SELECT count(*) FROM peers");
     client.close();
