@@ -11,6 +11,7 @@ import type { StoreLimits } from "../../tracker/swarm-store/swarm-index.ts";
 import {
   eventually,
   FakeClock,
+  holdLock,
   makeTempDirectory,
   removeDirectory,
   SeededRandom,
@@ -111,6 +112,22 @@ describe("IndexedSwarmStore on a file", () => {
     await store.sweep({ now: NOW + 2 * TTL, limit: 100 });
     expect(await countRows(path)).toBe(0);
   });
+
+  test("erases later what a locked file does not let it erase", async () => {
+    const path = join(directory, "later.db");
+    await using store = await openFile(new SeededRandom(1), path);
+    for (const complete of [false, true]) {
+      await store.announce(announceOf({ create: true, port: 1, complete }));
+    }
+    {
+      await using _lock = await holdLock(path);
+      const error = await store.sweep({ now: NOW, limit: 100 }).catch((reason: unknown) => reason);
+      expect(error).toMatchObject({ code: "busy" });
+    }
+    expect(await countRows(path)).toBe(2);
+    await store.sweep({ now: NOW, limit: 100 });
+    expect(await countRows(path)).toBe(1);
+  }, 20_000);
 
   test("sees what another process on the same file announced, a moment later", async () => {
     const path = join(directory, "shared.db");

@@ -2,7 +2,8 @@ import type { SwarmHash } from "../../protocol/ids.ts";
 import type { Clock, Random } from "../clock.ts";
 import { StoreError } from "../errors.ts";
 import type { TimeCommit } from "../watch.ts";
-import { createEmptyLog, type LogRow, type NumberedRow, type PeerLog } from "./peer-log.ts";
+import { createEmptyLog, type LogRow, type PeerLog } from "./peer-log.ts";
+import { readAll, restore, type TakeIn } from "./read-log.ts";
 import type { Announce, SwarmStore, SwarmView, Swept, Totals } from "./store.ts";
 import { DEFAULT_LIMITS, type StoreLimits, SwarmIndex } from "./swarm-index.ts";
 
@@ -36,8 +37,6 @@ export interface IndexedOptions {
   /** Stands around each commit. */
   readonly timeCommit?: TimeCommit | undefined;
 }
-
-type TakeIn = (rows: readonly NumberedRow[]) => void;
 
 /** A swarm store that has everything in memory, and every announce in a log before it is answered: all that came in while
  * one transaction was under way goes down with the next (group commit). What the log says already needs none. */
@@ -81,8 +80,7 @@ export class IndexedSwarmStore implements SwarmStore {
     { limits, timeCommit }: IndexedOptions,
   ): Promise<IndexedSwarmStore> {
     const index = new SwarmIndex(random, limits);
-    const takeIn: TakeIn = (rows) =>
-      restore(index, rows, { now: clock.now(), lifetimeMsMax: limits.lifetimeMsMax });
+    const takeIn: TakeIn = (rows) => restore(index, rows, clock.now(), limits);
     await readAll(log, takeIn);
     return new IndexedSwarmStore(clock, log, index, { takeIn, timeCommit });
   }
@@ -107,10 +105,7 @@ export class IndexedSwarmStore implements SwarmStore {
   async sweep({ now, limit }: { now: number; limit: number }): Promise<Swept> {
     this.#assertOpen();
     const swept = this.#index.sweep(now, limit);
-    const worthless = this.#index.takeWorthless();
-    for (let at = 0; at < worthless.length; at += ERASED_MAX) {
-      await this.#log.erase(worthless.slice(at, at + ERASED_MAX));
-    }
+    await this.#erase(this.#index.takeWorthless());
     return swept;
   }
 
@@ -125,6 +120,19 @@ export class IndexedSwarmStore implements SwarmStore {
     await this.#running;
     await this.#reading;
     await this.#log[Symbol.asyncDispose]();
+  }
+
+  async #erase(rows: readonly number[]): Promise<void> {
+    for (let at = 0; at < rows.length; at += ERASED_MAX) {
+      try {
+        await this.#log.erase(rows.slice(at, at + ERASED_MAX));
+      } catch (error) {
+        // A log in other trouble may be another one next time, with other rows in these places.
+        const isBusy = error instanceof StoreError && error.code === "busy";
+        if (isBusy) this.#index.returnWorthless(rows.slice(at));
+        throw error;
+      }
+    }
   }
 
   #assertOpen(): void {
@@ -266,31 +274,4 @@ export class IndexedSwarmStore implements SwarmStore {
       }
     }
   }
-}
-
-/** Reads the log to its end; the next piece is on its way while one is taken in. */
-async function readAll(log: PeerLog, takeIn: TakeIn): Promise<void> {
-  let rows = await log.read();
-  while (rows.length > 0) {
-    const next = log.read();
-    takeIn(rows);
-    rows = await next;
-  }
-}
-
-function restore(
-  index: SwarmIndex,
-  rows: readonly NumberedRow[],
-  { now, lifetimeMsMax }: { readonly now: number; readonly lifetimeMsMax: number },
-): void {
-  for (const { seq, row } of rows) {
-    // A clock that was wrong for a while must not let anybody live for years.
-    const kept = Math.min(row.expires, now + lifetimeMsMax);
-    index.restore(toAnnounce(row, now, kept), { seq, kept });
-  }
-}
-
-function toAnnounce(row: LogRow, now: number, expires: number): Announce {
-  const action = row.complete === undefined ? "remove" : "add";
-  return { ...row, action, create: true, want: 0, only: "all", now, expires };
 }

@@ -130,6 +130,11 @@ export class SwarmIndex {
     return worthless;
   }
 
+  /** @param rows that were taken and could not be erased */
+  returnWorthless(rows: readonly number[]): void {
+    this.#worthless = this.#worthless.concat(rows);
+  }
+
   /** Everything has to be written anew: the log was lost, and with it all places in it. */
   distrustLog(): void {
     for (const swarm of this.#swarms.values()) {
