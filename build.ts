@@ -31,6 +31,12 @@ export const PEER: Pick<ExecutableOptions, "entry" | "threads" | "plugins"> = {
   plugins: [embedBlake3(addonPlatform())],
 };
 
+/** What the tracker's executable is made of, beside its addon. */
+export const TRACKER: Pick<ExecutableOptions, "entry" | "threads"> = {
+  entry: join(ROOT, "tracker/index.ts"),
+  threads: [join(ROOT, "tracker/swarm-store/file-log-worker.ts")],
+};
+
 /** @returns the size of the executable in bytes
  * @throws {AggregateError} what the bundler found wrong */
 export async function buildExecutable(options: ExecutableOptions): Promise<number> {
@@ -170,12 +176,7 @@ async function buildAll(): Promise<void> {
   if (!existsSync(blake3Addon(platform, join(ROOT, "node_modules")))) {
     process.stdout.write(`dist/peer is without BLAKE3: no addon for ${platform} is installed\n`);
   }
-  await report("tracker", {
-    entry: join(ROOT, "tracker/index.ts"),
-    threads: [join(ROOT, "tracker/swarm-store/file-log-worker.ts")],
-    outfile: join(ROOT, "dist/tracker"),
-    plugins,
-  });
+  await report("tracker", { ...TRACKER, outfile: join(ROOT, "dist/tracker"), plugins });
 }
 
 async function report(name: string, options: ExecutableOptions): Promise<void> {

@@ -8,6 +8,7 @@ import {
   embedBlake3,
   embedLibsql,
   PEER,
+  TRACKER,
   withStaticAddon,
 } from "../../build.ts";
 import type { PartAlgorithm } from "../../protocol/part-algorithm.ts";
@@ -18,7 +19,6 @@ import { startTracker } from "../support/tracker.ts";
 import { waitUntil } from "../support/wait.ts";
 
 const ROOT = join(import.meta.dir, "../..");
-const TRACKER_ENTRY = join(ROOT, "tracker/index.ts");
 const MIB = 1024 * 1024;
 /** What an executable may add to the runtime that it carries; one of the peer's MiB is the BLAKE3 library's addon. */
 const PEER_OWN_BYTES_MAX = 9 * MIB;
@@ -35,7 +35,7 @@ beforeAll(async () => {
   tracker = built.at("tracker");
   await buildExecutable({ ...PEER, outfile: peer });
   const plugins = [embedLibsql(addonPlatform())];
-  await buildExecutable({ entry: TRACKER_ENTRY, outfile: tracker, plugins });
+  await buildExecutable({ ...TRACKER, outfile: tracker, plugins });
 }, BUILD_MS_MAX);
 
 afterAll(async () => {
@@ -155,7 +155,7 @@ describe("the executables", () => {
     expect(inputs.filter((path) => foreign.test(path))).toEqual([]);
     const addons = inputs.filter((path) => path.endsWith(".node"));
     expect(addons).toEqual(HAS_BLAKE3 ? [expect.stringContaining("@napi-rs/blake-hash-")] : []);
-    const used = (await inputsOf(TRACKER_ENTRY)).map((path) => foreign.exec(path)?.[1]);
+    const used = (await inputsOf(TRACKER.entry)).map((path) => foreign.exec(path)?.[1]);
     expect([...new Set(used)].filter(Boolean).toSorted()).toEqual([
       "@libsql",
       "drizzle-orm",
@@ -226,7 +226,7 @@ async function plantTraps(directory: string): Promise<void> {
 
 /** @returns the files that a program is bundled from */
 async function inputsOf(entry: string): Promise<readonly string[]> {
-  const plugins = entry === TRACKER_ENTRY ? [embedLibsql(addonPlatform())] : PEER.plugins;
+  const plugins = entry === TRACKER.entry ? [embedLibsql(addonPlatform())] : PEER.plugins;
   const bundle = await Bun.build({
     entrypoints: [entry],
     target: "bun",

@@ -87,6 +87,25 @@ describe("SwarmIndex", () => {
     }
   });
 
+  test("TRK-2: who announces a victim once has it told of to few, and for no longer than the TTL", () => {
+    const told = new Told();
+    const victim = "198.18.0.1";
+    told.announce({ host: victim, complete: true });
+    for (let number = 0; number < 2000; number++) {
+      told.announce({ host: `10.${number >> 8}.${number & 255}.1`, complete: true });
+    }
+    const answers = Array.from({ length: 1000 }, () => told.hosts());
+    for (const hosts of answers) expect(hosts.length).toBe(50);
+    // One of 2001, fifty times: 25 of a thousand answers, and 60 once in ten thousand million runs.
+    const tellings = answers.filter((hosts) => hosts.includes(victim)).length;
+    expect(tellings).toBeLessThan(60);
+    told.announce({ host: "10.99.0.1", now: NOW + TTL });
+    told.index.sweep(NOW + TTL, 10_000);
+    for (let draw = 0; draw < 20; draw++) {
+      expect(told.hosts({ now: NOW + TTL })).toEqual(["10.99.0.1"]);
+    }
+  });
+
   test("TRK-6: keeps within its limits, the newest first", () => {
     const limits = { peersMax: 300, peersPerSwarmMax: 100, peersPerNetworkMax: 8, swarmsMax: 5 };
     const told = new Told(limits);
