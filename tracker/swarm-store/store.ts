@@ -57,7 +57,9 @@ export interface Swept {
  *
  * Promises to keep, each held by the contract suite:
  * - An `announce` that resolved survives the death of the process (memory stores excepted); one that rejected left no trace.
- * - What expired is never handed out or counted, swept or not; a swarm lives until its last announce's `expires`.
+ * - What expired is never handed out, swept or not, nor counted, but where more expires at once than an announce clears away;
+ *   a swarm lives until its last announce's `expires`. A store that was opened again, or is shared, may remember a quarter
+ *   of that time longer, never shorter.
  * - In a swarm there is at most one entry for a host and port, and at most one for a peer id: the newer replaces the older.
  * - `remove` takes away the entry of the same peer id; the one of the same host and port only if it is not another peer id's.
  * - Concurrent announces are applied one after the other, in the order of the calls. */
