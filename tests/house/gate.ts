@@ -6,7 +6,8 @@ import { countTests, type Tally } from "./tally.ts";
 
 /** Everything a merge needs, one stage after the other, whatever an earlier one says: `bun run ok`. With `--install` it
  * installs first, which makes it what CI runs: `bun run ci`. The last line is `N passed, N failed`; the exit code is 0
- * only with none failed. It imports no package, since it runs before any is there. */
+ * only with none failed. Before it stand the tests that failed and the stages. It imports no package, since it runs before
+ * any is there. */
 
 /** A stage of tests counts its tests; any other counts only when it fails, as one. */
 interface Stage {
@@ -89,6 +90,7 @@ const STOPPED_EXIT_CODE = 130;
 async function run(stages: readonly (Stage | readonly Stage[])[]): Promise<number> {
   const directory = await mkdtemp(join(tmpdir(), "gate-"));
   const lines: string[] = [];
+  const failures: string[] = [];
   let [passed, failed] = [0, 0];
   try {
     for (const [at, together] of stages.entries()) {
@@ -103,13 +105,15 @@ async function run(stages: readonly (Stage | readonly Stage[])[]): Promise<numbe
         passed += tally.passed;
         failed += tally.failed;
         lines.push(line);
+        failures.push(...tally.failures);
       }
       if (together === INSTALL && failed > 0) break;
     }
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
-  process.stdout.write(`\n${lines.join("\n")}\n${passed} passed, ${failed} failed\n`);
+  const last = [...failures, "", ...lines, `${passed} passed, ${failed} failed`];
+  process.stdout.write(`\n${last.join("\n")}\n`);
   if (stop.signal.aborted) return STOPPED_EXIT_CODE;
   return failed === 0 ? 0 : 1;
 }
@@ -132,7 +136,7 @@ async function runStage(
   how: { readonly isBeside: boolean },
 ): Promise<Tally> {
   const there = stage.tests?.filter((path) => existsSync(join(ROOT, path)));
-  if (there?.length === 0) return { passed: 0, failed: 1 };
+  if (there?.length === 0) return { passed: 0, failed: 1, failures: [] };
   const report = ["--reporter=junit", `--reporter-outfile=${reportPath}`];
   const words = there === undefined ? [] : [...there, ...report];
   const child = Bun.spawn([...stage.command, ...words], {
@@ -149,7 +153,7 @@ async function runStage(
     process.stdout.write(`\n== ${stage.name}\n${said}`);
   }
   const exitCode = await child.exited;
-  if (there === undefined) return { passed: 0, failed: exitCode === 0 ? 0 : 1 };
+  if (there === undefined) return { passed: 0, failed: exitCode === 0 ? 0 : 1, failures: [] };
   const text = await readFile(reportPath, "utf8").catch(() => "");
   return countTests(text, exitCode);
 }
