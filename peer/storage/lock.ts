@@ -53,18 +53,18 @@ export async function acquireLock(
 /** @returns whether this process has it now */
 async function tryLock(disk: Disk, path: string): Promise<boolean> {
   claimed.set(path, undefined);
+  let before: FileIdentity | undefined;
   let database: Database | undefined;
   let isOurs = false;
   try {
-    const before = await touch(disk, path);
+    before = await touch(disk, path);
     database = openExclusive(path);
-    if (database === undefined) return false;
-    const after = await disk.facts(path);
-    isOurs = after !== undefined && isSameIdentity(before, after.identity);
+    isOurs = database !== undefined && (await isStill(disk, path, before));
     if (isOurs) await writePid(disk, path);
   } catch (cause) {
     isOurs = false;
-    throw cause;
+    // SQLite has many words for a file that is removed under it. Whoever did that has let go.
+    if (before === undefined || (await isStill(disk, path, before))) throw cause;
   } finally {
     if (isOurs) claimed.set(path, database);
     else unclaim(path, database);
@@ -77,6 +77,11 @@ function unclaim(path: string, database: Database | undefined): void {
   claimed.delete(path);
 }
 
+async function isStill(disk: Disk, path: string, file: FileIdentity): Promise<boolean> {
+  const facts = await disk.facts(path);
+  return facts !== undefined && isSameIdentity(file, facts.identity);
+}
+
 /** @returns what identifies the lock file, which is made when missing */
 async function touch(disk: Disk, path: string): Promise<FileIdentity> {
   const file = await disk.open(path, "work");
@@ -87,6 +92,7 @@ async function touch(disk: Disk, path: string): Promise<FileIdentity> {
   }
 }
 
+/** @returns undefined where another one has it */
 function openExclusive(path: string): Database | undefined {
   let database: Database | undefined;
   try {
@@ -96,15 +102,9 @@ function openExclusive(path: string): Database | undefined {
     return database;
   } catch (cause) {
     database?.close();
-    // Removed between `touch` and here: whoever did that has let go, the next attempt finds the new one.
-    const isPassing = ["SQLITE_BUSY", "SQLITE_CANTOPEN"].includes(sqliteCodeOf(cause));
-    if (isPassing) return undefined;
+    if (cause instanceof SQLiteError && cause.code === "SQLITE_BUSY") return undefined;
     throw toStorageError(cause, `Cannot lock ${path}`);
   }
-}
-
-function sqliteCodeOf(cause: unknown): string {
-  return (cause instanceof SQLiteError ? cause.code : undefined) ?? "";
 }
 
 function createLock(disk: Disk, path: string): Lock {

@@ -1,10 +1,12 @@
 import { describe, expect, test } from "bun:test";
+import { renameSync, unlinkSync } from "node:fs";
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { systemClock, systemRandom } from "../../../peer/clock.ts";
 import { acquireLock, type Lock } from "../../../peer/storage/lock.ts";
 import { systemDisk } from "../../../peer/storage/system-disk.ts";
 import { codeOf, failureOf, open, sample, tempDir } from "./fixtures.ts";
+import { spyDisk } from "./spy-disk.ts";
 
 const DEPENDENCIES = { disk: systemDisk, clock: systemClock, random: systemRandom };
 const HOLDER = join(import.meta.dir, "lock-holder.ts");
@@ -96,6 +98,27 @@ describe("acquireLock", () => {
     const said = (await Promise.all(contenders)).map((one) => one.said);
     expect(said).toContain("done 1 collisions");
   }, 30_000);
+
+  test("RES-4: acquireLock tries again when the file was removed while SQLite looked at it", async () => {
+    await using dir = await tempDir();
+    const path = join(dir.path, "lock");
+    const garbage = join(dir.path, "garbage");
+    // SQLite refuses these, as it refuses (in other words) a file without a name.
+    await writeFile(garbage, "no database at all ".repeat(100));
+    const steps = [
+      { op: "close", run: () => renameSync(garbage, path) },
+      // Asked whether it is still the file that it was.
+      { op: "facts", run: () => unlinkSync(path) },
+    ];
+    const disk = spyDisk(systemDisk, {
+      after({ op, path: of }) {
+        if (of === path && steps[0]?.op === op) steps.shift()?.run();
+      },
+    });
+    const lock = await acquireLock({ ...DEPENDENCIES, disk }, path, "the thing");
+    expect(steps).toEqual([]);
+    await lock.release();
+  });
 
   test("acquireLock does not trip over garbage in the lock's files", async () => {
     await using dir = await tempDir();
