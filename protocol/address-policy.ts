@@ -15,7 +15,7 @@ export type AddressPolicy = "source" | "lan" | "compat";
  * documentation, tunnels that hold another address, and what nobody has given out yet. */
 export type AddressClass = (typeof ADDRESS_CLASSES)[number];
 
-const ADDRESS_CLASSES = [
+export const ADDRESS_CLASSES = [
   "public",
   "private",
   "uniqueLocal",

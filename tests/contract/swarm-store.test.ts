@@ -7,7 +7,7 @@ import { IndexedSwarmStore } from "../../tracker/swarm-store/indexed.ts";
 import { createLocalClient } from "../../tracker/swarm-store/local-database.ts";
 import { openSwarmStore } from "../../tracker/swarm-store/open.ts";
 import type { SwarmStore, SwarmView } from "../../tracker/swarm-store/store.ts";
-import type { StoreLimits } from "../../tracker/swarm-store/swarm-index.ts";
+import type { StoreLimits } from "../../tracker/swarm-store/store-limits.ts";
 import {
   eventually,
   FakeClock,

@@ -12,8 +12,8 @@ import { createLocalClient, setUpConnection } from "./local-database.ts";
 /** Rows that one `read` gives at most. */
 const READ_ROWS_MAX = 2000;
 
-/** The log in a database file. Many rows travel as one JSON text in one statement, both ways: a statement or an object for
- * each would cost more than to write or read it. */
+/** The log in a database file. Many rows travel as one text in one statement, both ways: a statement or an object for each would
+ * cost more than to write or read it. */
 export class FileLogDatabase {
   readonly #path: string;
   readonly #client: Client;
@@ -33,6 +33,12 @@ export class FileLogDatabase {
     this.#statements = createStatements(drizzle(this.#client));
   }
 
+  /** @returns how many places lie between the first row and the last
+   * @throws {StoreError} */
+  async span(): Promise<number> {
+    return numberOf(await this.#run(this.#statements.span), 0);
+  }
+
   /** @param rows JSON text of an array of `[swarm, host, port, zone, peer, complete, expires]`
    * @param count how many they are
    * @returns the place of the first
@@ -50,21 +56,21 @@ export class FileLogDatabase {
     await this.#run(this.#statements.erase({ seqs }));
   }
 
-  /** @returns JSON text of an array of `[seq, swarm, host, port, zone, peer, complete, expires]`
+  /** @returns the next rows as lines, as a LogReader reads them; nothing when there are no more
    * @throws {StoreError} */
   async read(): Promise<string> {
     // A file that was taken away could be written to for ever, and nobody would find it again.
     if (this.#isReady && fileAt(this.#path) !== this.#file) this.#isReady = false;
     // Counts what other connections commit: mostly nothing.
     const version = numberOf(await this.#run("PRAGMA data_version"), 0);
-    if (version === this.#versionRead) return "[]";
+    if (version === this.#versionRead) return "";
     const result = await this.#run(
       this.#statements.read({ after: this.#read, limit: READ_ROWS_MAX }),
     );
     const last = numberOf(result, 1);
     if (last === 0) this.#versionRead = version;
     else this.#read = last;
-    return String(result.rows[0]?.[0] ?? "[]");
+    return last === 0 ? "" : String(result.rows[0]?.[0]);
   }
 
   close(): void {
@@ -119,6 +125,13 @@ function createStatements(db: ReturnType<typeof drizzle>) {
     .limit(value("limit"))
     .as("piece");
   return {
+    // To ask for both at once would read the whole table.
+    span: db
+      .select({
+        places: sql`(select max(${seq}) from ${peerLog}) - (select min(${seq}) from ${peerLog}) + 1`,
+      })
+      .from(sql`(select 1)`)
+      .toSQL().sql,
     append: compile<{ rows: string }>(
       db
         .run(
@@ -136,19 +149,19 @@ function createStatements(db: ReturnType<typeof drizzle>) {
     read: compile<{ after: number; limit: number }>(
       db
         .select({
-          rows: sql`json_group_array(json_array(${sql.join(
+          rows: sql`group_concat(format('%d %s %s %d %s %s %s %d', ${sql.join(
             [
               piece.seq,
               piece.swarm,
               piece.host,
               piece.port,
               piece.zone,
-              piece.peer,
-              piece.complete,
+              sql`coalesce(${piece.peer}, '-')`,
+              sql`coalesce(${piece.complete}, '-')`,
               piece.expires,
             ],
             sql`, `,
-          )}))`,
+          )}), char(10))`,
           last: sql`max(${piece.seq})`,
         })
         .from(piece)

@@ -3,6 +3,7 @@ import type { StoreErrorCode } from "../errors.ts";
 /** What the thread of a file's log is asked; it answers each in turn. */
 export type FileLogOrder =
   | { readonly type: "open"; readonly url: string }
+  | { readonly type: "span" }
   | { readonly type: "append"; readonly rows: string; readonly count: number }
   | { readonly type: "erase"; readonly seqs: string }
   | { readonly type: "read" }
@@ -10,6 +11,8 @@ export type FileLogOrder =
 
 export type FileLogAnswer =
   | { readonly type: "done" }
+  | { readonly type: "span"; readonly rows: number }
   | { readonly type: "appended"; readonly first: number }
-  | { readonly type: "rows"; readonly rows: string }
+  /** As a LogReader reads them. */
+  | { readonly type: "rows"; readonly rows: Uint8Array<ArrayBuffer> }
   | { readonly type: "failure"; readonly code: StoreErrorCode; readonly message: string };

@@ -10,7 +10,10 @@ let database: FileLogDatabase | undefined;
 let last: Promise<void> = Promise.resolve();
 
 self.onmessage = ({ data: order }: MessageEvent<FileLogOrder>) => {
-  last = last.then(async () => self.postMessage(await answer(order)));
+  last = last.then(async () => {
+    const answered = await answer(order);
+    self.postMessage(answered, answered.type === "rows" ? [answered.rows.buffer] : []);
+  });
 };
 
 async function answer(order: FileLogOrder): Promise<FileLogAnswer> {
@@ -30,13 +33,15 @@ async function obey(order: FileLogOrder): Promise<FileLogAnswer> {
   }
   if (database === undefined) throw new StoreError("closed", "Cannot use the log: it is not open");
   switch (order.type) {
+    case "span":
+      return { type: "span", rows: await database.span() };
     case "append":
       return { type: "appended", first: await database.append(order.rows, order.count) };
     case "erase":
       await database.erase(order.seqs);
       return { type: "done" };
     case "read":
-      return { type: "rows", rows: await database.read() };
+      return { type: "rows", rows: new TextEncoder().encode(await database.read()) };
     case "close":
       database.close();
       return { type: "done" };

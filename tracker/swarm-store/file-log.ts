@@ -1,9 +1,11 @@
-import { isAddressClass } from "../../protocol/address-policy.ts";
 import { InvariantError } from "../../protocol/errors.ts";
-import { parseSwarmHash } from "../../protocol/ids.ts";
 import { StoreError } from "../errors.ts";
 import type { FileLogAnswer, FileLogOrder } from "./file-log-message.ts";
+import { LogReader } from "./log-reader.ts";
 import type { LogRow, NumberedRow, PeerLog } from "./peer-log.ts";
+
+/** After how many pages of a long reading their garbage is collected: left to itself, it may become as much as all that lives. */
+const PAGES_COLLECTED = 50;
 
 /** The log in a database file, written and read by a thread of its own. */
 export class FileLog implements PeerLog {
@@ -12,6 +14,8 @@ export class FileLog implements PeerLog {
   readonly #waiting: PromiseWithResolvers<FileLogAnswer>[] = [];
   /** What was appended here and not yet passed over when reading: first and last places. */
   #own: (readonly [first: number, last: number])[] = [];
+  readonly #reader = new LogReader();
+  #pages = 0;
   #death: StoreError | undefined;
 
   /** @param url of a migrated database file */
@@ -23,6 +27,12 @@ export class FileLog implements PeerLog {
       this.#die(new StoreError("failed", `Cannot use the log: its thread died: ${message}`));
     };
     this.#ask({ type: "open", url }).catch(() => {});
+  }
+
+  async span(): Promise<number> {
+    const answer = await this.#ask({ type: "span" });
+    if (answer.type !== "span") throw new InvariantError(`A span gave ${answer.type}`);
+    return answer.rows;
   }
 
   async append(rows: readonly LogRow[]): Promise<number> {
@@ -44,12 +54,16 @@ export class FileLog implements PeerLog {
     for (;;) {
       const answer = await this.#ask({ type: "read" });
       if (answer.type !== "rows") throw new InvariantError(`A read gave ${answer.type}`);
-      const columns: readonly unknown[] = JSON.parse(answer.rows);
-      if (columns.length === 0) {
+      if (answer.rows.length === 0) {
         this.#own = this.#own.slice(-1);
+        this.#reader.clear();
         return [];
       }
-      const foreign = this.#foreignOf(columns);
+      this.#pages++;
+      if (this.#pages % PAGES_COLLECTED === 0) Bun.gc(true);
+      const foreign = this.#reader
+        .read(Buffer.from(answer.rows.buffer))
+        .filter(({ seq }) => !this.#isOwn(seq));
       if (foreign.length > 0) return foreign;
     }
   }
@@ -68,15 +82,6 @@ export class FileLog implements PeerLog {
     const answer = await waiting.promise;
     if (answer.type === "failure") throw new StoreError(answer.code, answer.message);
     return answer;
-  }
-
-  #foreignOf(all: readonly unknown[]): readonly NumberedRow[] {
-    const foreign: NumberedRow[] = [];
-    for (const columns of all) {
-      const row = parseRow(columns);
-      if (row !== undefined && !this.#isOwn(row.seq)) foreign.push(row);
-    }
-    return foreign;
   }
 
   #isOwn(seq: number): boolean {
@@ -100,27 +105,4 @@ const WORKER_URL = new URL(
 function toColumns({ swarm, host, port, zone, peer, complete, expires }: LogRow): unknown[] {
   const number = complete === undefined ? null : Number(complete);
   return [swarm, host, port, zone, peer ?? null, number, expires];
-}
-
-/** @returns undefined for what no tracker wrote */
-function parseRow(columns: unknown): NumberedRow | undefined {
-  if (!Array.isArray(columns)) return undefined;
-  const [seq, hash, host, port, zone, peer, complete, expires]: unknown[] = columns;
-  const swarm = typeof hash === "string" ? parseSwarmHash(hash) : undefined;
-  if (swarm === undefined || typeof host !== "string" || !isAddressClass(zone)) return undefined;
-  if (typeof seq !== "number" || typeof port !== "number" || typeof expires !== "number") {
-    return undefined;
-  }
-  return {
-    seq,
-    row: {
-      swarm,
-      host,
-      port,
-      zone,
-      peer: typeof peer === "string" ? peer : undefined,
-      complete: typeof complete === "number" ? complete === 1 : undefined,
-      expires,
-    },
-  };
 }

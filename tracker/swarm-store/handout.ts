@@ -1,17 +1,21 @@
 import { HANDOUT_PEERS_MAX, HOST_CHARS_MAX } from "../../protocol/announce.ts";
 import { assert } from "../../protocol/errors.ts";
-import type { PeerEntry } from "./peer-entry.ts";
-import type { PeerPool, Walk } from "./peer-pool.ts";
-import type { Announce } from "./store.ts";
+import type { PeerPool } from "./peer-pool.ts";
+import { PEER, type PeerTable, PUBLIC_ZONE, zoneNumber } from "./peer-table.ts";
+import type { News } from "./subject.ts";
+import type { Walk } from "./walk.ts";
 
 /** From one /24 or /48 no more than so many, while there are others: who owns one net must not be all that others hear of. */
 const NEIGHBOURS_MAX = 2;
 
-/** Room for the text of an address, whatever its host. */
+/** Room for the text of an address and what stands before it, whatever its host. */
 const TEXT_BYTES_MAX = HOST_CHARS_MAX + 32;
-const COMMA = 44;
+/** Of a pool's texts answers are made with these. */
+const FIRST = Buffer.from('[{"host":"');
+const NEXT = Buffer.from('},{"host":"');
+const LAST = Buffer.from("}]");
 /** Where answers are put together: one after the other, so that one place does for all. */
-const page = Buffer.alloc(2 + HANDOUT_PEERS_MAX * (TEXT_BYTES_MAX + 1));
+const page = Buffer.alloc(LAST.length + HANDOUT_PEERS_MAX * TEXT_BYTES_MAX);
 
 interface Drawn {
   readonly pool: PeerPool;
@@ -19,22 +23,24 @@ interface Drawn {
 }
 
 export interface HandoutOptions {
-  /** The caller's own entry, which it is not told of. */
-  readonly own: PeerEntry | undefined;
+  /** The caller's own entry, which it is not told of; 0 when it has none. */
+  readonly own: number;
   /** Whether what has expired may still be in the pools. */
   readonly hasExpired: boolean;
 }
 
 /** Whom one answer tells of: drawn without replacement, spread over networks. */
 export class Handout {
-  readonly #caller: Announce;
+  readonly #caller: News;
+  readonly #peers: PeerTable;
   readonly #options: HandoutOptions;
   readonly #drawn: Drawn[] = [];
   readonly #neighbourhoods: number[] = [];
   readonly #neighbours: Drawn[] = [];
 
-  constructor(caller: Announce, options: HandoutOptions) {
+  constructor(caller: News, peers: PeerTable, options: HandoutOptions) {
     this.#caller = caller;
+    this.#peers = peers;
     this.#options = options;
   }
 
@@ -54,21 +60,24 @@ export class Handout {
   toJson(want: number): string {
     const drawn = [...this.#drawn, ...this.#neighbours].slice(0, want);
     assert(drawn.length <= HANDOUT_PEERS_MAX, "An answer tells of no more than fits on its page");
-    let at = page.write("[", "latin1");
+    if (drawn.length === 0) return "[]";
+    let at = 0;
     for (const { pool, place } of drawn) {
-      if (at > 1) page[at++] = COMMA;
+      at = copy(at === 0 ? FIRST : NEXT, at);
       at = pool.copyText(place, page, at);
     }
-    return `${page.toString("latin1", 0, at)}]`;
+    at = copy(LAST, at);
+    return page.toString("latin1", 0, at);
   }
 
   #mayTell(pool: PeerPool, place: number): boolean {
     const { own, hasExpired } = this.#options;
-    if (own?.place === place && pool.at(place) === own) return false;
-    if (!hasExpired && !pool.isZoned) return true;
     const entry = pool.at(place);
-    if (entry === undefined || entry.expires <= this.#caller.now) return false;
-    return entry.zone === "public" || entry.zone === this.#caller.zone;
+    if (entry === own) return false;
+    if (!hasExpired && !pool.isZoned) return true;
+    if (this.#peers.get(entry, PEER.expires) <= this.#caller.now) return false;
+    const zone = this.#peers.get(entry, PEER.zone);
+    return zone === PUBLIC_ZONE || zone === zoneNumber(this.#caller.zone);
   }
 
   #takeIn(neighbourhood: number): boolean {
@@ -78,4 +87,10 @@ export class Handout {
     this.#neighbourhoods.push(neighbourhood);
     return true;
   }
+}
+
+/** @returns where it ends on the page */
+function copy(source: Buffer, at: number): number {
+  for (let from = 0; from < source.length; from++) page[at++] = source[from] ?? 0;
+  return at;
 }

@@ -5,11 +5,14 @@ import type { TimeCommit } from "../watch.ts";
 import { createEmptyLog, type LogRow, type PeerLog } from "./peer-log.ts";
 import { readAll, restore, type TakeIn } from "./read-log.ts";
 import type { Announce, SwarmStore, SwarmView, Swept, Totals } from "./store.ts";
-import { DEFAULT_LIMITS, type StoreLimits, SwarmIndex } from "./swarm-index.ts";
+import { DEFAULT_LIMITS, type StoreLimits } from "./store-limits.ts";
+import { type Subject, toSubject } from "./subject.ts";
+import { SwarmIndex } from "./swarm-index.ts";
 
 /** An announce that waits for its commit. */
 interface Job {
   readonly announce: Announce;
+  readonly subject: Subject;
   readonly done: (view: SwarmView | undefined) => void;
   readonly failed: (error: unknown) => void;
   /** What it writes, once it is in a group that is being committed. */
@@ -81,6 +84,7 @@ export class IndexedSwarmStore implements SwarmStore {
   ): Promise<IndexedSwarmStore> {
     const index = new SwarmIndex(random, limits);
     const takeIn: TakeIn = (rows) => restore(index, rows, clock.now(), limits);
+    index.reserve(await log.span());
     await readAll(log, takeIn);
     return new IndexedSwarmStore(clock, log, index, { takeIn, timeCommit });
   }
@@ -94,12 +98,13 @@ export class IndexedSwarmStore implements SwarmStore {
   async announce(announce: Announce): Promise<SwarmView | undefined> {
     this.#assertOpen();
     this.#index.sweep(announce.now, EXPIRED_PER_ANNOUNCE_MAX);
+    const subject = toSubject(announce);
     if (!this.#busy.has(announce.swarm)) {
-      const need = this.#index.needOf(announce);
+      const need = this.#index.needOf(subject);
       if (need === "unknown") return undefined;
-      if (need === "nothing") return this.#index.apply(announce);
+      if (need === "nothing") return this.#index.apply(subject);
     }
-    return await this.#enqueue(announce);
+    return await this.#enqueue(announce, subject);
   }
 
   async sweep({ now, limit }: { now: number; limit: number }): Promise<Swept> {
@@ -141,19 +146,21 @@ export class IndexedSwarmStore implements SwarmStore {
     }
   }
 
-  #enqueue(announce: Announce): Promise<SwarmView | undefined> {
+  #enqueue(announce: Announce, subject: Subject): Promise<SwarmView | undefined> {
     if (this.#waiting.length >= WAITING_JOBS_MAX) {
       throw new StoreError("overloaded", "Cannot queue the write: too many wait");
     }
     const { promise, resolve, reject } = Promise.withResolvers<SwarmView | undefined>();
+    const { swarm } = announce;
     this.#waiting.push({
       announce,
+      subject,
       done: resolve,
       failed: reject,
       row: undefined,
       refusal: undefined,
     });
-    this.#busy.set(announce.swarm, (this.#busy.get(announce.swarm) ?? 0) + 1);
+    this.#busy.set(swarm, (this.#busy.get(swarm) ?? 0) + 1);
     this.#running ??= this.#run();
     return promise;
   }
@@ -187,7 +194,7 @@ export class IndexedSwarmStore implements SwarmStore {
       else if (job.row === undefined) this.#settleKnown(job, again);
       else {
         const written = { seq: first++, kept: job.row.expires };
-        this.#settle(job, () => job.done(this.#index.apply(job.announce, written)));
+        this.#settle(job, () => job.done(this.#index.apply(job.subject, written)));
       }
     }
     this.#waiting.unshift(...again);
@@ -219,7 +226,7 @@ export class IndexedSwarmStore implements SwarmStore {
       }
       if (changed.has(swarm) || this.#needsRow(job)) {
         changed.add(swarm);
-        job.row = this.#toRow(job.announce);
+        job.row = this.#toRow(job);
       }
       planned.push(job);
     }
@@ -229,26 +236,26 @@ export class IndexedSwarmStore implements SwarmStore {
 
   #needsRow(job: Job): boolean {
     try {
-      return this.#index.needOf(job.announce) === "row";
+      return this.#index.needOf(job.subject) === "row";
     } catch (error) {
       job.refusal = error;
       return false;
     }
   }
 
-  #toRow(announce: Announce): LogRow {
+  #toRow({ announce, subject }: Job): LogRow {
     const { swarm, host, port, zone, peer, action, now } = announce;
     const expires = announce.expires + Math.ceil((announce.expires - now) * MARGIN);
-    const complete = action === "add" ? this.#index.completeOf(announce) : undefined;
+    const complete = action === "add" ? this.#index.completeOf(subject) : undefined;
     return { swarm, host, port, zone, peer, complete, expires };
   }
 
   /** Answers a job that had nothing to write; when that is no longer so, it has to come again. */
   #settleKnown(job: Job, again: Job[]): void {
-    const need = this.#index.needOf(job.announce);
+    const need = this.#index.needOf(job.subject);
     if (need === "row") again.push(job);
     else if (need === "unknown") this.#settle(job, () => job.done(undefined));
-    else this.#settle(job, () => job.done(this.#index.apply(job.announce)));
+    else this.#settle(job, () => job.done(this.#index.apply(job.subject)));
   }
 
   #settle({ announce }: Job, settle: () => void): void {

@@ -8,10 +8,11 @@ const SEED = systemRandom.uint32();
 const OTHER_SEED = systemRandom.uint32();
 const UPPER_BITS = 2 ** 20;
 
-/** @returns a whole number from 0 to 2^52 - 1, the same for the same text while the process lives */
-export function keyOf(text: string): number {
-  let one = SEED;
-  let other = OTHER_SEED;
+/** @param number belongs to the text: 32 bits
+ * @returns a whole number from 0 to 2^52 - 1, the same for the same text and number while the process lives */
+export function keyOf(text: string, number = 0): number {
+  let one = SEED ^ mix(number);
+  let other = OTHER_SEED ^ number;
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);
     one = Math.imul(one ^ code, 0x85ebca6b);
@@ -19,6 +20,25 @@ export function keyOf(text: string): number {
     other = Math.imul(other ^ code, 0xc2b2ae35);
     other ^= other >>> 13;
   }
+  return finish(one, other);
+}
+
+/** @param bytes ASCII
+ * @returns the same as for the text from `start` to before `end` */
+export function keyOfBytes(bytes: Uint8Array, start: number, end: number): number {
+  let one = SEED ^ mix(0);
+  let other = OTHER_SEED;
+  for (let at = start; at < end; at++) {
+    const code = bytes[at] ?? 0;
+    one = Math.imul(one ^ code, 0x85ebca6b);
+    one ^= one >>> 15;
+    other = Math.imul(other ^ code, 0xc2b2ae35);
+    other ^= other >>> 13;
+  }
+  return finish(one, other);
+}
+
+function finish(one: number, other: number): number {
   return (mix(one ^ (other << 7)) >>> 0) * UPPER_BITS + (mix(other ^ one) >>> 12);
 }
 

@@ -11,7 +11,7 @@ import { type IndexedOptions, IndexedSwarmStore } from "./indexed.ts";
 import { createLocalClient, setUpConnection } from "./local-database.ts";
 import { SHARED_OPTIONS, SharedSwarmStore } from "./shared.ts";
 import type { SwarmStore } from "./store.ts";
-import { DEFAULT_LIMITS, type StoreLimits } from "./swarm-index.ts";
+import { DEFAULT_LIMITS, type StoreLimits } from "./store-limits.ts";
 
 /** How long a remote database may take to answer a request, of which callers wait for one or two. */
 const REQUEST_TIMEOUT_MS = 5000;

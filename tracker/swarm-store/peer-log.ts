@@ -8,10 +8,11 @@ export interface LogRow extends Pick<Announce, "swarm" | "host" | "port" | "zone
   readonly expires: number;
 }
 
-/** A row and its place in the log. */
-export interface NumberedRow {
+/** A row that was read, and its place in the log. */
+export interface NumberedRow extends Omit<LogRow, "peer"> {
   readonly seq: number;
-  readonly row: LogRow;
+  /** The key of the peer id (name-key.ts); 0 when there is none. */
+  readonly peer: number;
 }
 
 /** The announces of a store in the order of their commits, shared by the processes of one machine. Rows that a later one
@@ -21,6 +22,9 @@ export interface NumberedRow {
 export interface PeerLog extends AsyncDisposable {
   /** Whether other processes may write to it. */
   readonly isShared: boolean;
+  /** @returns how many rows there are, or more
+   * @throws {StoreError} */
+  span(): Promise<number>;
   /** Commits the rows, all or none.
    * @param rows at least one
    * @returns the place of the first; the others follow it without a gap
@@ -40,6 +44,7 @@ export function createEmptyLog(): PeerLog {
   let next = 1;
   return {
     isShared: false,
+    span: async () => 0,
     append: async (rows) => {
       const first = next;
       next += rows.length;

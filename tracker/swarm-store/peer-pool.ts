@@ -1,158 +1,173 @@
-import type { Random } from "../clock.ts";
-import type { PeerEntry } from "./peer-entry.ts";
+import type { PeerAddress } from "../../protocol/announce.ts";
+import { PEER, type PeerTable, PUBLIC_ZONE } from "./peer-table.ts";
 
-/** A text's length, then its bytes. Holds the address of every IPv4 and IPv6 literal; longer ones, names, stay outside. */
+/** A slot: neighbourhood and entry, four bytes each, how long the text is, and the text. It holds the address of every IPv4
+ * and IPv6 literal; longer ones, names, stay outside. */
 const SLOT_BYTES = 64;
+const ENTRY_AT = 4;
+const LENGTH_AT = 8;
+const TEXT_AT = 9;
+const TEXT_BYTES_MAX = SLOT_BYTES - TEXT_AT;
 const SLOTS_MIN = 2;
+/** A pool's memory doubles while it has fewer slots than this, and grows by GROWTH from there on. */
+const SLOTS_DOUBLED_MAX = 64;
 const GROWTH = 1.4;
+/** Of a pool that became this much smaller, the memory is given back. */
+const SHRINKAGE = 4;
+const BETWEEN = '","port":';
+const DIGIT_ZERO = 48;
 
 /** Entries to draw from, in no order. What answers are made of lies side by side as bytes, apart from the entries: to fetch
  * fifty texts from all over the memory costs ten times what it costs to copy them from here. */
 export class PeerPool {
-  readonly #entries: PeerEntry[] = [];
-  readonly #neighbourhoods: number[] = [];
-  #slots: Buffer = Buffer.alloc(0);
-  /** Texts that no slot holds. */
-  readonly #longTexts = new Map<PeerEntry, string>();
+  readonly #peers: PeerTable;
+  #bytes = NO_BYTES;
+  #size = 0;
+  /** Of entries whose texts no slot holds. */
+  #longTexts: Map<number, string> | undefined;
   /** How many may be told of to their own zone only. */
   #zoned = 0;
 
+  constructor(peers: PeerTable) {
+    this.#peers = peers;
+  }
+
   get size(): number {
-    return this.#entries.length;
+    return this.#size;
+  }
+
+  /** How much memory it holds, but for long texts. */
+  get bytes(): number {
+    return this.#bytes.length;
   }
 
   get isZoned(): boolean {
     return this.#zoned > 0;
   }
 
-  at(place: number): PeerEntry | undefined {
-    return this.#entries[place];
+  at(place: number): number {
+    return this.#wordAt(place * SLOT_BYTES + ENTRY_AT) >>> 0;
   }
 
   neighbourhoodAt(place: number): number {
-    return this.#neighbourhoods[place] ?? 0;
+    return this.#wordAt(place * SLOT_BYTES);
   }
 
-  /** Copies an entry's text.
+  /** Copies what answers tell of an entry, but for what is the same for all: `HOST","port":PORT`.
    * @param target has room for it at `at`
    * @returns where it ends */
   copyText(place: number, target: Buffer, at: number): number {
-    const slots = this.#slots;
-    const start = place * SLOT_BYTES;
-    const bytes = slots[start] ?? 0;
-    if (bytes === 0) return at + target.write(this.#longText(place), at, "latin1");
-    for (let offset = 1; offset <= bytes; offset++) {
-      target[at++] = slots[start + offset] ?? 0;
-    }
-    return at;
+    const source = this.#bytes;
+    const start = place * SLOT_BYTES + TEXT_AT;
+    const length = source[start - 1] ?? 0;
+    if (length === 0) return at + target.write(this.#longTextAt(place), at, "latin1");
+    for (let from = 0; from < length; from++) target[at + from] = source[start + from] ?? 0;
+    return at + length;
   }
 
-  textAt(place: number): string {
+  /** @param host a checked literal or name: it needs no escaping */
+  add(entry: number, { host, port }: PeerAddress, neighbourhood: number): void {
+    const place = this.#append(entry);
     const start = place * SLOT_BYTES;
-    const bytes = this.#slots[start] ?? 0;
-    if (bytes === 0) return this.#longText(place);
-    return this.#slots.toString("latin1", start + 1, start + 1 + bytes);
+    this.#setWord(start, neighbourhood);
+    this.#setWord(start + ENTRY_AT, entry);
+    const length = host.length + BETWEEN.length + digitsOf(port);
+    const fits = length <= TEXT_BYTES_MAX;
+    this.#bytes[start + LENGTH_AT] = fits ? length : 0;
+    if (fits) writeText(this.#bytes, { host, port }, start + TEXT_AT);
+    else this.#keepOutside(entry, host + BETWEEN + port);
   }
 
-  /** @param text of its address */
-  add(entry: PeerEntry, text: string, neighbourhood: number): void {
-    entry.place = this.#entries.length;
-    this.#entries.push(entry);
-    this.#neighbourhoods.push(neighbourhood);
-    if (entry.zone !== "public") this.#zoned++;
-    this.#makeRoom();
-    const start = entry.place * SLOT_BYTES;
-    const fits = text.length < SLOT_BYTES;
-    this.#slots[start] = fits ? text.length : 0;
-    if (fits) this.#slots.write(text, start + 1, "latin1");
-    else this.#longTexts.set(entry, text);
+  /** Takes an entry over from another pool. */
+  takeFrom(other: PeerPool, entry: number): void {
+    const from = this.#peers.get(entry, PEER.place);
+    const longText = other.#longTexts?.get(entry);
+    const to = this.#append(entry);
+    const slot = other.#bytes.subarray(from * SLOT_BYTES, (from + 1) * SLOT_BYTES);
+    this.#bytes.set(slot, to * SLOT_BYTES);
+    if (longText !== undefined) this.#keepOutside(entry, longText);
+    other.#removeAt(from, entry);
   }
 
   /** @param entry of this pool */
-  remove(entry: PeerEntry): void {
-    const last = this.#entries.pop();
-    const neighbourhood = this.#neighbourhoods.pop();
-    if (entry.zone !== "public") this.#zoned--;
-    this.#longTexts.delete(entry);
-    if (last === undefined || last === entry) return;
-    const start = last.place * SLOT_BYTES;
-    this.#slots.copyWithin(entry.place * SLOT_BYTES, start, start + SLOT_BYTES);
-    last.place = entry.place;
-    this.#entries[last.place] = last;
-    this.#neighbourhoods[last.place] = neighbourhood ?? 0;
+  remove(entry: number): void {
+    this.#removeAt(this.#peers.get(entry, PEER.place), entry);
   }
 
-  find(isIt: (entry: PeerEntry) => boolean): PeerEntry | undefined {
-    return this.#entries.find(isIt);
-  }
-
-  *[Symbol.iterator](): Generator<PeerEntry> {
-    yield* this.#entries;
-  }
-
-  #longText(place: number): string {
-    const entry = this.#entries[place];
-    return (entry && this.#longTexts.get(entry)) ?? "";
-  }
-
-  #makeRoom(): void {
-    const bytes = this.#entries.length * SLOT_BYTES;
-    if (bytes <= this.#slots.length) return;
-    const slots = Math.max(SLOTS_MIN, Math.ceil(this.#entries.length * GROWTH));
-    // What is not copied is written before it is read.
-    const larger = Buffer.allocUnsafeSlow(slots * SLOT_BYTES);
-    this.#slots.copy(larger);
-    this.#slots = larger;
-  }
-}
-
-/** How many entries of a pool one answer looks at: a bound on its cost in a swarm full of neighbours. */
-const LOOKS_MAX = 1024;
-
-/** A walk through a pool that comes by every place once, in an order drawn by lot: steps of one length that has no factor in
- * common with the pool's, from anywhere. It changes nothing, and costs what is drawn, whatever the pool's size. */
-export class Walk {
-  readonly pool: PeerPool;
-  readonly #size: number;
-  readonly #step: number;
-  #place: number;
-  #left: number;
-
-  /** @param pool stays as it is during the walk */
-  constructor(pool: PeerPool, random: Random) {
-    this.pool = pool;
-    this.#size = pool.size;
-    this.#left = Math.min(this.#size, LOOKS_MAX);
-    this.#place = below(this.#size, random);
-    this.#step = drawStep(this.#size, random);
-  }
-
-  /** @returns the next place, or undefined at the end */
-  next(): number | undefined {
-    if (this.#left === 0) return undefined;
-    this.#left--;
-    const place = this.#place;
-    const next = place + this.#step;
-    this.#place = next >= this.#size ? next - this.#size : next;
+  #append(entry: number): number {
+    const place = this.#size++;
+    if (place * SLOT_BYTES >= this.#bytes.length) this.#resize();
+    this.#peers.set(entry, PEER.place, place);
+    if (this.#isZoned(entry)) this.#zoned++;
     return place;
   }
+
+  #removeAt(place: number, entry: number): void {
+    const last = --this.#size;
+    if (this.#isZoned(entry)) this.#zoned--;
+    this.#longTexts?.delete(entry);
+    if (last !== place) {
+      this.#peers.set(this.at(last), PEER.place, place);
+      this.#bytes.copyWithin(place * SLOT_BYTES, last * SLOT_BYTES, (last + 1) * SLOT_BYTES);
+    }
+    if (this.#size * SHRINKAGE * SLOT_BYTES < this.#bytes.length) this.#resize();
+  }
+
+  #isZoned(entry: number): boolean {
+    return this.#peers.get(entry, PEER.zone) !== PUBLIC_ZONE;
+  }
+
+  #longTextAt(place: number): string {
+    return this.#longTexts?.get(this.at(place)) ?? "";
+  }
+
+  #keepOutside(entry: number, text: string): void {
+    this.#longTexts ??= new Map();
+    this.#longTexts.set(entry, text);
+  }
+
+  #resize(): void {
+    const slots = slotsFor(this.#size);
+    if (slots * SLOT_BYTES === this.#bytes.length) return;
+    const bytes = new Uint8Array(slots * SLOT_BYTES);
+    bytes.set(this.#bytes.subarray(0, bytes.length));
+    this.#bytes = bytes;
+  }
+
+  #wordAt(at: number): number {
+    const bytes = this.#bytes;
+    const lower = (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8);
+    return lower | ((bytes[at + 2] ?? 0) << 16) | ((bytes[at + 3] ?? 0) << 24);
+  }
+
+  #setWord(at: number, word: number): void {
+    for (let byte = 0; byte < 4; byte++) this.#bytes[at + byte] = word >>> (8 * byte);
+  }
 }
 
-function drawStep(size: number, random: Random): number {
-  let step = 1 + below(size, random);
-  while (commonFactor(step, size) > 1) step = step === size ? 1 : step + 1;
-  return step;
+/** @param at where it begins */
+function writeText(bytes: Uint8Array, { host, port }: PeerAddress, at: number): void {
+  let next = at;
+  for (let from = 0; from < host.length; from++) bytes[next++] = host.charCodeAt(from);
+  for (let from = 0; from < BETWEEN.length; from++) bytes[next++] = BETWEEN.charCodeAt(from);
+  next += digitsOf(port);
+  for (let left = port; left > 0; left = Math.floor(left / 10)) {
+    bytes[--next] = DIGIT_ZERO + (left % 10);
+  }
 }
 
-/** @returns a number from 0 to `size` - 1 */
-function below(size: number, random: Random): number {
-  return Math.floor((random.uint32() / UINT32_COUNT) * size);
+/** @param port at least 1 */
+function digitsOf(port: number): number {
+  let digits = 1;
+  for (let left = port; left >= 10; left /= 10) digits++;
+  return digits;
 }
 
-const UINT32_COUNT = 2 ** 32;
-
-function commonFactor(one: number, other: number): number {
-  let [larger, smaller] = [other, one];
-  while (smaller > 0) [larger, smaller] = [smaller, larger % smaller];
-  return larger;
+function slotsFor(entries: number): number {
+  if (entries > SLOTS_DOUBLED_MAX) return Math.ceil(entries * GROWTH);
+  let slots = SLOTS_MIN;
+  while (slots < entries) slots *= 2;
+  return slots;
 }
+
+const NO_BYTES = new Uint8Array(0);

@@ -1,6 +1,8 @@
-import type { LogRow, NumberedRow, PeerLog } from "./peer-log.ts";
-import type { Announce } from "./store.ts";
-import type { StoreLimits, SwarmIndex } from "./swarm-index.ts";
+import { keyOf } from "./name-key.ts";
+import type { NumberedRow, PeerLog } from "./peer-log.ts";
+import type { StoreLimits } from "./store-limits.ts";
+import type { News } from "./subject.ts";
+import type { SwarmIndex } from "./swarm-index.ts";
 
 /** Gets each piece of the log as it was read. */
 export type TakeIn = (rows: readonly NumberedRow[]) => void;
@@ -22,14 +24,28 @@ export function restore(
   now: number,
   { lifetimeMsMax }: Pick<StoreLimits, "lifetimeMsMax">,
 ): void {
-  for (const { seq, row } of rows) {
+  for (const row of rows) {
     // A clock that was wrong for a while must not let anybody live for years.
     const kept = Math.min(row.expires, now + lifetimeMsMax);
-    index.restore(toAnnounce(row, now, kept), { seq, kept });
+    const key = keyOf(row.host, row.port);
+    const subject = { announce: toNews(row, now, kept), key, peer: row.peer };
+    index.restore(subject, { seq: row.seq, kept });
   }
 }
 
-function toAnnounce(row: LogRow, now: number, expires: number): Announce {
-  const action = row.complete === undefined ? "remove" : "add";
-  return { ...row, action, create: true, want: 0, only: "all", now, expires };
+/** Written out: there may be a million rows, and a copy with `...` costs several times as much. */
+function toNews(row: NumberedRow, now: number, expires: number): News {
+  return {
+    swarm: row.swarm,
+    host: row.host,
+    port: row.port,
+    zone: row.zone,
+    action: row.complete === undefined ? "remove" : "add",
+    complete: row.complete,
+    create: true,
+    want: 0,
+    only: "all",
+    now,
+    expires,
+  };
 }

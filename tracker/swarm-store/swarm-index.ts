@@ -1,35 +1,20 @@
-import type { SwarmHash } from "../../protocol/ids.ts";
+import { networkOf } from "../../protocol/address-policy.ts";
 import type { Random } from "../clock.ts";
 import { StoreError } from "../errors.ts";
-import { ExpiryQueue } from "./expiry-queue.ts";
-import {
-  createEntry,
-  type PeerEntry,
-  type Subject,
-  toSubject,
-  type Written,
-} from "./peer-entry.ts";
-import type { Announce, SwarmView, Swept, Totals } from "./store.ts";
-import { Swarm } from "./swarm.ts";
+import { ExpiryQueue, OF_OBJECTS } from "./expiry-queue.ts";
+import { keyOf } from "./name-key.ts";
+import { PEER, PeerTable, STATE, zoneNumber } from "./peer-table.ts";
+import type { SwarmView, Swept, Totals } from "./store.ts";
+import type { StoreLimits } from "./store-limits.ts";
+import type { News, Subject } from "./subject.ts";
+import type { Swarm } from "./swarm.ts";
+import { SwarmDirectory } from "./swarm-directory.ts";
 
-/** How much a store takes in; where a limit on peers is reached, the one heard of longest ago goes. */
-export interface StoreLimits {
-  readonly swarmsMax: number;
-  readonly peersMax: number;
-  readonly peersPerSwarmMax: number;
-  /** Of one network (an IPv4 address, an IPv6 /64) in one swarm; Infinity: networks are not counted. */
-  readonly peersPerNetworkMax: number;
-  /** How long after it was read again an entry may live, in milliseconds. */
-  readonly lifetimeMsMax: number;
+/** Where the log has an announce, and until when it says so. */
+export interface Written {
+  readonly seq: number;
+  readonly kept: number;
 }
-
-export const DEFAULT_LIMITS: StoreLimits = {
-  swarmsMax: 250_000,
-  peersMax: 1_000_000,
-  peersPerSwarmMax: 100_000,
-  peersPerNetworkMax: Number.POSITIVE_INFINITY,
-  lifetimeMsMax: Number.POSITIVE_INFINITY,
-};
 
 /** A row that says only that somebody left: it must stay as long as the row that it takes back could. */
 interface Farewell {
@@ -43,12 +28,16 @@ interface Farewell {
 export class SwarmIndex {
   readonly #random: Random;
   readonly #limits: StoreLimits;
-  readonly #swarms = new Map<SwarmHash, Swarm>();
-  readonly #peerExpiry = new ExpiryQueue<PeerEntry>();
-  readonly #swarmExpiry = new ExpiryQueue<Swarm>();
-  #farewells = new ExpiryQueue<Farewell>();
+  readonly #peers = new PeerTable();
+  readonly #swarms = new SwarmDirectory(this.#peers);
+  readonly #peerExpiry = new ExpiryQueue<number>({
+    expiresOf: (entry) => this.#peers.get(entry, PEER.expires),
+    isGone: (entry) => this.#peers.get(entry, PEER.state) === STATE.gone,
+    release: (entry) => this.#peers.release(entry),
+  });
+  readonly #swarmExpiry = new ExpiryQueue<Swarm>(OF_OBJECTS);
+  #farewells = new ExpiryQueue<Farewell>(OF_OBJECTS);
   #worthless: number[] = [];
-  #peers = 0;
   #complete = 0;
 
   constructor(random: Random, limits: StoreLimits) {
@@ -56,13 +45,19 @@ export class SwarmIndex {
     this.#limits = limits;
   }
 
+  /** Makes room for so many peers at once, which is faster than little by little. */
+  reserve(peers: number): void {
+    this.#peers.reserve(Math.min(peers, this.#limits.peersMax));
+  }
+
   /** What an announce asks of the log, as things stand: `unknown` when its swarm is not known and not to be made,
    * `nothing` when the log says it already, and long enough.
    * @throws {StoreError} full */
-  needOf(announce: Announce): "unknown" | "nothing" | "row" {
+  needOf(subject: Subject): "unknown" | "nothing" | "row" {
+    const { announce } = subject;
     const swarm = this.#swarms.get(announce.swarm);
     if (swarm !== undefined && swarm.expires > announce.now) {
-      return isSaid(swarm, toSubject(announce)) ? "nothing" : "row";
+      return this.#isSaid(swarm, subject) ? "nothing" : "row";
     }
     if (!announce.create) return "unknown";
     if (swarm === undefined && this.#swarms.size >= this.#limits.swarmsMax) {
@@ -72,47 +67,46 @@ export class SwarmIndex {
   }
 
   /** @returns whether the announced peer has every part: as it says, or as was known of it */
-  completeOf(announce: Announce): boolean {
-    const swarm = this.#swarms.get(announce.swarm);
-    const isKnown = swarm !== undefined && announce.complete === undefined;
-    return isKnown ? completeOf(swarm, toSubject(announce)) : announce.complete === true;
+  completeOf(subject: Subject): boolean {
+    const { swarm: hash, complete } = subject.announce;
+    const swarm = complete === undefined ? this.#swarms.get(hash) : undefined;
+    return swarm === undefined ? complete === true : this.#completeIn(swarm, subject);
   }
 
   /** Takes an announce in.
    * @param written where the log has it; undefined when it needed nothing
    * @returns the swarm afterwards */
-  apply(announce: Announce, written?: Written): SwarmView {
-    const subject = toSubject(announce);
-    const swarm = this.#change(subject, written);
+  apply(subject: Subject, written?: Written): SwarmView {
+    const { announce, key } = subject;
+    const swarm = this.#change(this.#swarms.get(announce.swarm), subject, written);
     const peersJson = swarm.sample(announce, this.#random, {
-      own: swarm.at(subject.key),
+      own: this.#peers.at(swarm.number, key),
       hasExpired: this.#peerExpiry.hasExpired(announce.now),
     });
     return { complete: swarm.complete, incomplete: swarm.incomplete, peersJson };
   }
 
   /** Takes in what the log tells, unless something newer is known.
-   * @param announce as if it was made when the row was written */
-  restore(announce: Announce, written: Written): void {
-    const subject = toSubject(announce);
+   * @param subject as if it was announced when the row was written */
+  restore(subject: Subject, written: Written): void {
+    const { announce } = subject;
     const swarm = this.#swarms.get(announce.swarm);
-    const there = swarm?.at(subject.key)?.seq ?? 0;
-    const newest = Math.max(there, swarm?.of(subject.peer)?.seq ?? 0);
+    const newest = swarm === undefined ? 0 : this.#seqIn(swarm, subject);
     if (newest === written.seq) return;
     if (newest > written.seq || announce.expires <= announce.now) {
       this.#worthless.push(written.seq);
       return;
     }
-    this.#change(subject, written);
+    this.#change(swarm, subject, written);
   }
 
   /** Takes away what expired, peers first, at most `limit` of each kind. */
   sweep(now: number, limit: number): Swept {
-    const peers = clear(this.#peerExpiry, now, limit, (entry) => this.#drop(entry));
+    const peers = clear(this.#peerExpiry, now, limit, (entry) => this.#expire(entry));
     if (peers === limit) return { peers, swarms: 0, finished: false };
     const swarms = clear(this.#swarmExpiry, now, limit, (swarm) => {
       swarm.gone = true;
-      this.#swarms.delete(swarm.hash);
+      this.#swarms.delete(swarm);
     });
     const rows = clear(this.#farewells, now, limit, ({ seq }) => this.#worthless.push(seq));
     return { peers, swarms, finished: swarms < limit && rows < limit };
@@ -120,7 +114,7 @@ export class SwarmIndex {
 
   totals(): Totals {
     const complete = this.#complete;
-    return { swarms: this.#swarms.size, complete, incomplete: this.#peers - complete };
+    return { swarms: this.#swarms.size, complete, incomplete: this.#peers.size - complete };
   }
 
   /** @returns rows of the log that say nothing any more, each once */
@@ -137,17 +131,15 @@ export class SwarmIndex {
 
   /** Everything has to be written anew: the log was lost, and with it all places in it. */
   distrustLog(): void {
-    for (const swarm of this.#swarms.values()) {
-      swarm.kept = 0;
-      for (const entry of swarm) Object.assign(entry, { kept: 0, seq: 0 });
-    }
-    this.#farewells = new ExpiryQueue();
+    for (const swarm of this.#swarms) swarm.kept = 0;
+    this.#peers.forgetLog();
+    this.#farewells = new ExpiryQueue<Farewell>(OF_OBJECTS);
     this.#worthless = [];
   }
 
-  #change(subject: Subject, written: Written | undefined): Swarm {
+  #change(known: Swarm | undefined, subject: Subject, written: Written | undefined): Swarm {
     const { announce } = subject;
-    const swarm = this.#swarms.get(announce.swarm) ?? this.#make(announce);
+    const swarm = known ?? this.#make(announce);
     swarm.expires = Math.max(swarm.expires, announce.expires);
     if (written !== undefined) swarm.kept = Math.max(swarm.kept, written.kept);
     if (announce.action === "add") this.#add(swarm, subject, written);
@@ -155,105 +147,143 @@ export class SwarmIndex {
     return swarm;
   }
 
-  #make({ swarm: hash, expires }: Announce): Swarm {
-    const swarm = new Swarm(hash, expires);
-    this.#swarms.set(hash, swarm);
+  #make({ swarm: hash, expires }: News): Swarm {
+    const swarm = this.#swarms.make(hash, expires);
     this.#swarmExpiry.add(swarm);
     return swarm;
   }
 
   #add(swarm: Swarm, subject: Subject, written: Written | undefined): void {
     const { announce, key, peer } = subject;
-    const there = swarm.at(key);
-    const own = swarm.of(peer);
-    const complete = completeOf(swarm, subject);
-    const isOther = own !== undefined && own !== there;
-    if (there?.peer === peer && there.zone === announce.zone && !isOther) {
-      if (there.complete !== complete) this.#complete += complete ? 1 : -1;
-      swarm.setComplete(there, complete);
-      there.expires = Math.max(there.expires, announce.expires);
+    const there = this.#peers.at(swarm.number, key);
+    const own = this.#peers.of(swarm.number, peer);
+    const complete = this.#completeIn(swarm, subject);
+    const isOther = own !== 0 && own !== there;
+    if (there !== 0 && !isOther && this.#isSame(there, subject)) {
+      this.#renew(swarm, there, { complete, expires: announce.expires });
       this.#note(there, written);
       return;
     }
-    if (there !== undefined) this.#forget(there);
+    if (there !== 0) this.#forget(there);
     if (isOther) this.#forget(own);
     const countsNetworks = this.#limits.peersPerNetworkMax !== Number.POSITIVE_INFINITY;
-    const entry = createEntry(swarm, subject, { complete, countsNetworks });
-    this.#makeRoom(swarm, entry);
+    const network = countsNetworks ? keyOf(`network ${networkOf(announce.host)}`) : 0;
+    this.#makeRoom(swarm, network);
+    const { zone, expires } = announce;
+    const values = { swarm: swarm.number, key, peer, network, zone, complete, expires };
+    const entry = this.#peers.add(values);
     this.#note(entry, written);
-    swarm.add(entry, subject);
-    this.#peers++;
+    swarm.add(entry, announce);
     if (complete) this.#complete++;
     this.#peerExpiry.add(entry);
   }
 
+  #renew(
+    swarm: Swarm,
+    entry: number,
+    { complete, expires }: { readonly complete: boolean; readonly expires: number },
+  ): void {
+    if (this.#peers.isComplete(entry) !== complete) {
+      this.#complete += complete ? 1 : -1;
+      swarm.setComplete(entry, complete);
+    }
+    if (expires > this.#peers.get(entry, PEER.expires)) {
+      this.#peers.set(entry, PEER.expires, expires);
+    }
+  }
+
   #remove(swarm: Swarm, { key, peer }: Subject, written: Written | undefined): void {
-    const there = swarm.at(key);
-    const own = swarm.of(peer);
-    if (own !== undefined) this.#forget(own);
-    const isOwn = peer === 0 || there?.peer === 0;
-    if (there !== undefined && there !== own && isOwn) this.#forget(there);
+    const there = this.#peers.at(swarm.number, key);
+    const own = this.#peers.of(swarm.number, peer);
+    const isOwn = peer === 0 || (there !== 0 && this.#peers.get(there, PEER.peer) === 0);
+    if (own !== 0) this.#forget(own);
+    if (there !== 0 && there !== own && isOwn) this.#forget(there);
     if (written === undefined) return;
     this.#farewells.add({ seq: written.seq, expires: written.kept, gone: false });
   }
 
-  #note(entry: PeerEntry, written: Written | undefined): void {
+  #note(entry: number, written: Written | undefined): void {
     if (written === undefined) return;
-    if (entry.seq > 0) this.#worthless.push(entry.seq);
-    entry.seq = written.seq;
-    entry.kept = written.kept;
+    const former = this.#seqOf(entry);
+    if (former > 0) this.#worthless.push(former);
+    this.#peers.set(entry, PEER.seq, written.seq);
+    this.#peers.set(entry, PEER.kept, written.kept);
   }
 
-  #makeRoom(swarm: Swarm, { network }: PeerEntry): void {
+  #makeRoom(swarm: Swarm, network: number): void {
     const { peersMax, peersPerSwarmMax, peersPerNetworkMax } = this.#limits;
     const neighbour =
-      network === undefined ? undefined : swarm.oldestOf(network, peersPerNetworkMax);
-    if (neighbour !== undefined) this.#forget(neighbour);
-    const old = swarm.size >= peersPerSwarmMax ? swarm.oldEntry(this.#random) : undefined;
-    if (old !== undefined) this.#forget(old);
-    const oldest = this.#peers >= peersMax ? this.#peerExpiry.takeExpired() : undefined;
-    if (oldest !== undefined) this.#drop(oldest);
+      network === 0 ? 0 : this.#peers.oldestOf(swarm.number, network, peersPerNetworkMax);
+    if (neighbour !== 0) this.#forget(neighbour);
+    const old = swarm.size >= peersPerSwarmMax ? swarm.oldEntry(this.#random) : 0;
+    if (old !== 0) this.#forget(old);
+    const oldest = this.#peers.size >= peersMax ? this.#peerExpiry.takeExpired() : undefined;
+    if (oldest !== undefined) this.#expire(oldest);
   }
 
-  #forget(entry: PeerEntry): void {
+  #forget(entry: number): void {
     this.#drop(entry);
     this.#peerExpiry.forget();
   }
 
   /** @param entry that waits for its expiry no more */
-  #drop(entry: PeerEntry): void {
-    entry.gone = true;
-    this.#peers--;
-    if (entry.complete) this.#complete--;
-    entry.swarm.remove(entry);
-    if (entry.seq > 0) this.#worthless.push(entry.seq);
+  #expire(entry: number): void {
+    this.#drop(entry);
+    this.#peers.release(entry);
+  }
+
+  #drop(entry: number): void {
+    if (this.#peers.isComplete(entry)) this.#complete--;
+    this.#swarms.at(this.#peers.get(entry, PEER.swarm))?.remove(entry);
+    const seq = this.#seqOf(entry);
+    if (seq > 0) this.#worthless.push(seq);
+    this.#peers.remove(entry);
+  }
+
+  /** @returns whether the log says of the swarm and the peer what the announce says, and for as long */
+  #isSaid(swarm: Swarm, subject: Subject): boolean {
+    const { announce, key, peer } = subject;
+    const there = this.#peers.at(swarm.number, key);
+    if (announce.action === "remove") {
+      const isThere = there !== 0 || this.#peers.of(swarm.number, peer) !== 0;
+      return !isThere && swarm.kept >= announce.expires;
+    }
+    if (there === 0 || !this.#peers.isAlive(there, announce.now)) return false;
+    if (this.#peers.get(there, PEER.kept) < announce.expires) return false;
+    const isComplete = this.#peers.isComplete(there);
+    return isComplete === (announce.complete ?? isComplete) && this.#isSame(there, subject);
+  }
+
+  #isSame(entry: number, { announce, peer }: Subject): boolean {
+    const isPeer = this.#peers.get(entry, PEER.peer) === peer;
+    return isPeer && this.#peers.get(entry, PEER.zone) === zoneNumber(announce.zone);
+  }
+
+  /** @returns whether the announced peer has every part: as it says, or as was said of it before */
+  #completeIn({ number }: Swarm, { announce, key, peer }: Subject): boolean {
+    const { complete, now } = announce;
+    if (complete !== undefined) return complete;
+    const [there, own] = [this.#peers.at(number, key), this.#peers.of(number, peer)];
+    return this.#wasComplete(there, now) || this.#wasComplete(own, now);
+  }
+
+  #wasComplete(entry: number, now: number): boolean {
+    return entry !== 0 && this.#peers.isComplete(entry) && this.#peers.isAlive(entry, now);
+  }
+
+  /** @returns the last row of the log that tells of an announce's address or peer, 0 for none */
+  #seqIn({ number }: Swarm, { key, peer }: Subject): number {
+    const own = this.#seqOf(this.#peers.of(number, peer));
+    return Math.max(own, this.#seqOf(this.#peers.at(number, key)));
+  }
+
+  /** @returns the row of the log that tells of it, 0 for none */
+  #seqOf(entry: number): number {
+    return entry === 0 ? 0 : this.#peers.get(entry, PEER.seq);
   }
 }
 
-/** @returns whether the log says of the swarm and the peer what the announce says, and for as long */
-function isSaid(swarm: Swarm, { announce, key, peer }: Subject): boolean {
-  const there = swarm.at(key);
-  if (announce.action === "remove") {
-    return there === undefined && !swarm.of(peer) && swarm.kept >= announce.expires;
-  }
-  if (there === undefined || there.expires <= announce.now || there.kept < announce.expires) {
-    return false;
-  }
-  const says = there.complete === (announce.complete ?? there.complete);
-  return says && there.peer === peer && there.zone === announce.zone;
-}
-
-/** @returns whether the announced peer has every part: as it says, or as was said of it before */
-function completeOf(swarm: Swarm, { announce, key, peer }: Subject): boolean {
-  const { complete, now } = announce;
-  return complete ?? (wasComplete(swarm.at(key), now) || wasComplete(swarm.of(peer), now));
-}
-
-function wasComplete(entry: PeerEntry | undefined, now: number): boolean {
-  return entry?.complete === true && entry.expires > now;
-}
-
-function clear<Item extends { expires: number; gone: boolean }>(
+function clear<Item>(
   queue: ExpiryQueue<Item>,
   now: number,
   limit: number,

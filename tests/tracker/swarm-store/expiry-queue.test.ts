@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { ExpiryQueue } from "../../../tracker/swarm-store/expiry-queue.ts";
+import { ExpiryQueue, OF_OBJECTS } from "../../../tracker/swarm-store/expiry-queue.ts";
 
 interface Item {
   readonly name: number;
@@ -10,7 +10,7 @@ interface Item {
 
 /** A queue beside a plain list of what lives. */
 class Pair {
-  readonly #queue = new ExpiryQueue<Item>();
+  readonly #queue = new ExpiryQueue<Item>(OF_OBJECTS);
   #living: Item[] = [];
   #now = 0;
   #names = 0;
@@ -52,7 +52,7 @@ class Pair {
 
 describe("ExpiryQueue", () => {
   test("gives what expired, earliest first, and nothing before its time", () => {
-    const queue = new ExpiryQueue<Item>();
+    const queue = new ExpiryQueue<Item>(OF_OBJECTS);
     for (const expires of [30, 10, 20]) queue.add({ name: expires, expires, gone: false });
     expect(queue.hasExpired(9)).toBe(false);
     expect(queue.takeExpired(9)).toBeUndefined();
@@ -78,7 +78,7 @@ describe("ExpiryQueue", () => {
   });
 
   test("does not keep a crowd that came and went", () => {
-    const queue = new ExpiryQueue<Item>();
+    const queue = new ExpiryQueue<Item>(OF_OBJECTS);
     const kept = { name: 0, expires: 1, gone: false };
     queue.add(kept);
     const weak: WeakRef<Item>[] = [];

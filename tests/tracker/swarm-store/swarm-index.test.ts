@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { StoreError } from "../../../tracker/errors.ts";
 import type { Announce, SwarmView } from "../../../tracker/swarm-store/store.ts";
-import { DEFAULT_LIMITS, SwarmIndex } from "../../../tracker/swarm-store/swarm-index.ts";
+import { DEFAULT_LIMITS } from "../../../tracker/swarm-store/store-limits.ts";
+import { toSubject } from "../../../tracker/swarm-store/subject.ts";
+import { SwarmIndex } from "../../../tracker/swarm-store/swarm-index.ts";
 import { announceOf, NOW, peersOf, swarmHash, TTL } from "../../contract/swarm-store.ts";
 import { SeededRandom } from "../../support/tracker.ts";
 
@@ -16,14 +18,14 @@ class Told {
 
   announce(fields: Partial<Announce> = {}): SwarmView {
     const announce = announceOf({ create: true, want: 0, ...fields });
-    this.index.needOf(announce);
-    return this.index.apply(announce, { seq: ++this.#seq, kept: announce.expires });
+    this.index.needOf(toSubject(announce));
+    return this.index.apply(toSubject(announce), { seq: ++this.#seq, kept: announce.expires });
   }
 
   /** The hosts that a caller from elsewhere is told of. */
   hosts(fields: Partial<Announce> = {}): readonly string[] {
     const caller = { host: "198.51.100.9", port: 9, action: "remove" as const, want: 50 };
-    const view = this.index.apply(announceOf({ ...caller, ...fields }));
+    const view = this.index.apply(toSubject(announceOf({ ...caller, ...fields })));
     return (peersOf(view) ?? []).map(({ host }) => host);
   }
 }
@@ -118,7 +120,9 @@ describe("SwarmIndex", () => {
     for (let port = 1; port <= 50; port++)
       one.announce({ host: "203.0.113.7", port, now: NOW + port });
     expect(one.index.totals().incomplete).toBe(8);
-    const view = one.index.apply(announceOf({ host: "10.0.0.1", port: 9, action: "remove" }));
+    const view = one.index.apply(
+      toSubject(announceOf({ host: "10.0.0.1", port: 9, action: "remove" })),
+    );
     const ports = (peersOf(view) ?? []).map(({ port }) => port);
     expect(ports.toSorted((a, b) => a - b)).toEqual([43, 44, 45, 46, 47, 48, 49, 50]);
     const network = new Told(limits);

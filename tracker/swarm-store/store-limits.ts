@@ -1,0 +1,18 @@
+/** How much a store takes in; where a limit on peers is reached, the one heard of longest ago goes. */
+export interface StoreLimits {
+  readonly swarmsMax: number;
+  readonly peersMax: number;
+  readonly peersPerSwarmMax: number;
+  /** Of one network (an IPv4 address, an IPv6 /64) in one swarm; Infinity: networks are not counted. */
+  readonly peersPerNetworkMax: number;
+  /** How long after it was read again an entry may live, in milliseconds. */
+  readonly lifetimeMsMax: number;
+}
+
+export const DEFAULT_LIMITS: StoreLimits = {
+  swarmsMax: 250_000,
+  peersMax: 1_000_000,
+  peersPerSwarmMax: 100_000,
+  peersPerNetworkMax: Number.POSITIVE_INFINITY,
+  lifetimeMsMax: Number.POSITIVE_INFINITY,
+};
