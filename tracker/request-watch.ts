@@ -10,6 +10,8 @@ export interface RequestWatchOptions {
   readonly slowMs: number;
   /** Counts too, where somebody reads the figures. */
   readonly meter?: Meter | undefined;
+  /** Is told that something was answered. */
+  readonly onAnswered?: (() => void) | undefined;
   /** Whether the one at the other end of the connection may name a request: a proxy of ours. Absent: nobody may. */
   readonly mayName?: (request: Request, server: AddressSource | null) => boolean;
 }
@@ -124,6 +126,7 @@ export class RequestWatch {
     const mark = this.#marks.get(request);
     if (mark === undefined) return;
     this.#marks.delete(request);
+    this.#options.onAnswered?.();
     const { id: requestId, startedAt } = mark;
     const ms = this.#stopwatch() - startedAt;
     const route = ROUTES.has(path) ? path : "other";

@@ -7,6 +7,7 @@ import { systemClock, systemRandom, systemStopwatch } from "./clock.ts";
 import type { TrackerConfig } from "./config.ts";
 import { FatalError } from "./errors.ts";
 import { createForwardedAddress, createProxyTrust } from "./forwarded-address.ts";
+import { collectEvery } from "./garbage.ts";
 import { Metrics, type ProcessUse } from "./metrics.ts";
 import { RequestWatch } from "./request-watch.ts";
 import { openSwarmStore } from "./swarm-store/open.ts";
@@ -24,6 +25,7 @@ export interface ServeOptions {
 
 /** How long a stopping tracker waits for the requests under way. */
 const STOP_TIMEOUT_MS = 5000;
+const ANSWERS_PER_COLLECTION = 2500;
 /** Peers of one network (an IPv4 address, an IPv6 /64) in one swarm of a public tracker. */
 const PEERS_PER_NETWORK_MAX = 8;
 
@@ -39,6 +41,7 @@ export async function serve(
   const watch = new RequestWatch(log, systemStopwatch, systemRandom, {
     slowMs: config.slowMs,
     meter: metrics,
+    onAnswered: collectEvery(ANSWERS_PER_COLLECTION),
     ...(config.trustedProxies.length > 0 && { mayName: createProxyTrust(config.trustedProxies) }),
   });
   await using store = await openSwarmStore(systemClock, systemRandom, {

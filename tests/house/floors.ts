@@ -79,6 +79,7 @@ export const FLOORS: readonly Floor[] = [
       "errors",
       "exposure",
       "forwarded-address",
+      "garbage",
       "log",
       "rate-limit",
       "recent-map",

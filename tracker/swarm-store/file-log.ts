@@ -1,11 +1,11 @@
 import { InvariantError } from "../../protocol/errors.ts";
 import { StoreError } from "../errors.ts";
+import { collectEvery } from "../garbage.ts";
 import type { FileLogAnswer, FileLogOrder } from "./file-log-message.ts";
 import { LogReader } from "./log-reader.ts";
 import type { LogRow, NumberedRow, PeerLog } from "./peer-log.ts";
 
-/** After how many pages of a long reading their garbage is collected: left to itself, it may become as much as all that lives. */
-const PAGES_COLLECTED = 50;
+const PAGES_PER_COLLECTION = 15;
 
 /** The log in a database file, written and read by a thread of its own. */
 export class FileLog implements PeerLog {
@@ -15,7 +15,7 @@ export class FileLog implements PeerLog {
   /** What was appended here and not yet passed over when reading: first and last places. */
   #own: (readonly [first: number, last: number])[] = [];
   readonly #reader = new LogReader();
-  #pages = 0;
+  readonly #collect = collectEvery(PAGES_PER_COLLECTION);
   #death: StoreError | undefined;
 
   /** @param url of a migrated database file */
@@ -59,8 +59,7 @@ export class FileLog implements PeerLog {
         this.#reader.clear();
         return [];
       }
-      this.#pages++;
-      if (this.#pages % PAGES_COLLECTED === 0) Bun.gc(true);
+      this.#collect();
       const foreign = this.#reader
         .read(Buffer.from(answer.rows.buffer))
         .filter(({ seq }) => !this.#isOwn(seq));
