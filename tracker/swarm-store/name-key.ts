@@ -7,35 +7,46 @@ import { systemRandom } from "../clock.ts";
 const SEED = systemRandom.uint32();
 const OTHER_SEED = systemRandom.uint32();
 const UPPER_BITS = 2 ** 20;
+const FACTOR = 0x85ebca6b;
+const OTHER_FACTOR = 0xc2b2ae35;
 
-/** @param number belongs to the text: 32 bits
+/** @param text ASCII
+ * @param number belongs to the text: 32 bits
  * @returns a whole number from 0 to 2^52 - 1, the same for the same text and number while the process lives */
 export function keyOf(text: string, number = 0): number {
+  const { length } = text;
   let one = SEED ^ mix(number);
   let other = OTHER_SEED ^ number;
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    one = Math.imul(one ^ code, 0x85ebca6b);
+  let word = 0;
+  for (let at = 0; at < length; at++) {
+    word |= text.charCodeAt(at) << (8 * (at & 3));
+    if ((at & 3) < 3 && at < length - 1) continue;
+    one = Math.imul(one ^ word, FACTOR);
     one ^= one >>> 15;
-    other = Math.imul(other ^ code, 0xc2b2ae35);
+    other = Math.imul(other ^ word, OTHER_FACTOR);
     other ^= other >>> 13;
+    word = 0;
   }
-  return finish(one, other);
+  return finish(one ^ length, other);
 }
 
 /** @param bytes ASCII
  * @returns the same as for the text from `start` to before `end` */
 export function keyOfBytes(bytes: Uint8Array, start: number, end: number): number {
+  const length = end - start;
   let one = SEED ^ mix(0);
   let other = OTHER_SEED;
-  for (let at = start; at < end; at++) {
-    const code = bytes[at] ?? 0;
-    one = Math.imul(one ^ code, 0x85ebca6b);
+  let word = 0;
+  for (let at = 0; at < length; at++) {
+    word |= (bytes[start + at] ?? 0) << (8 * (at & 3));
+    if ((at & 3) < 3 && at < length - 1) continue;
+    one = Math.imul(one ^ word, FACTOR);
     one ^= one >>> 15;
-    other = Math.imul(other ^ code, 0xc2b2ae35);
+    other = Math.imul(other ^ word, OTHER_FACTOR);
     other ^= other >>> 13;
+    word = 0;
   }
-  return finish(one, other);
+  return finish(one ^ length, other);
 }
 
 function finish(one: number, other: number): number {

@@ -86,6 +86,14 @@ describe("LogReader", () => {
   });
 });
 
+/** Families of names that differ in little. */
+const FAMILIES: readonly ((number: number) => readonly [string, number])[] = [
+  (number) => [`10.${number >> 16}.${(number >> 8) & 255}.${number & 255}`, 6881],
+  (number) => [`2001:db8::${number.toString(16)}`, 6881],
+  (number) => [number.toString(16).padStart(32, "0"), 0],
+  (number) => ["10.0.0.1", number],
+];
+
 describe("keyOf", () => {
   test("keyOf is the same for a text and for its bytes, and another for another number", () => {
     const texts = fc.property(
@@ -99,5 +107,19 @@ describe("keyOf", () => {
       },
     );
     fc.assert(texts);
+  });
+
+  test("keyOf gives names that differ in little different numbers, spread evenly over their last bits", () => {
+    const [names, places] = [200_000, 1024];
+    for (const family of FAMILIES) {
+      const keys = Array.from({ length: names }, (_, number) => keyOf(...family(number)));
+      expect(new Set(keys).size).toBe(names);
+      const counts = new Array<number>(places).fill(0);
+      for (const key of keys) counts[key % places] = (counts[key % places] ?? 0) + 1;
+      // Thirteen standard deviations: never by chance.
+      const [mean, spread] = [names / places, 13 * Math.sqrt(names / places)];
+      expect(Math.max(...counts)).toBeLessThan(mean + spread);
+      expect(Math.min(...counts)).toBeGreaterThan(mean - spread);
+    }
   });
 });
