@@ -47,12 +47,15 @@ describe("createCertificate", () => {
     expect(parsed.extensions).toEqual([]);
   });
 
-  test("createCertificate is valid from a day before to a year after", async () => {
-    const nowMs = Date.UTC(2031, 4, 6, 7, 8, 9);
-    const { notBefore, notAfter } = new X509Certificate((await create({ nowMs })).cert);
-    expect(notBefore.getTime()).toBe(nowMs - DAY_MS);
-    expect(notAfter.getTime()).toBe(nowMs + 365 * DAY_MS);
-  });
+  test.each([2031, 2049, 2050, 2131])(
+    "createCertificate is valid from a day before to a year after, in %d too",
+    async (year) => {
+      const nowMs = Date.UTC(year, 4, 6, 7, 8, 9);
+      const { notBefore, notAfter } = new X509Certificate((await create({ nowMs })).cert);
+      expect(notBefore.getTime()).toBe(nowMs - DAY_MS);
+      expect(notAfter.getTime()).toBe(nowMs + 365 * DAY_MS);
+    },
+  );
 
   test("createCertificate has a positive serial number of 16 bytes, whatever chance gives", async () => {
     for (const byte of [0x00, 0x7f, 0xff]) {
