@@ -1,4 +1,4 @@
-import { SingleBar } from "cli-progress";
+import type { SingleBar } from "cli-progress";
 import type { OutputEvent, ProgressEvent } from "../events.ts";
 import { printable } from "../printable.ts";
 import type { Paint } from "./paint.ts";
@@ -105,5 +105,7 @@ function createBar(screen: Screen, draw: () => string): SingleBar {
     lineWrapping: nothing,
   };
   const options = { format: draw, fps: FRAMES_PER_SECOND, gracefulExit: false, terminal };
-  return new SingleBar(options);
+  // Loaded when the first bar is drawn: 10 ms from source, which a run that draws none does not pay for.
+  const library: typeof import("cli-progress") = require("cli-progress");
+  return new library.SingleBar(options);
 }
