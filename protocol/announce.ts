@@ -9,6 +9,8 @@ export const HOST_CHARS_MAX = 253;
 export const ANSWER_PEERS_MAX = 1000;
 /** Most peers this tracker puts into one answer. */
 export const HANDOUT_PEERS_MAX = 50;
+/** Most peers that one announce vouches for. */
+export const REACHED_PEERS_MAX = 8;
 /** Largest request body of the API, in bytes. */
 export const REQUEST_BYTES_MAX = 4096;
 
@@ -47,6 +49,12 @@ export const AnnounceEvent = Type.Union([
 ]);
 export type AnnounceEvent = Static<typeof AnnounceEvent>;
 
+export const PeerAddress = Type.Object({
+  host: Type.String({ minLength: 1, maxLength: HOST_CHARS_MAX }),
+  port: Type.Integer({ minimum: 1, maximum: 65535 }),
+});
+export type PeerAddress = Static<typeof PeerAddress>;
+
 /** `POST /peers`: announce oneself to a swarm and ask for others. */
 export const PeersRequest = Type.Object({
   hash: Type.String({ pattern: SWARM_HASH_PATTERN }),
@@ -58,19 +66,23 @@ export const PeersRequest = Type.Object({
   left: Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })),
   /** How many peers the caller would like; the tracker may give fewer. */
   want: Type.Optional(Type.Integer({ minimum: 0, maximum: ANSWER_PEERS_MAX })),
+  /** Where the caller reached others of the swarm, which proved there that they hold its torrent. */
+  reached: Type.Optional(Type.Array(PeerAddress, { maxItems: REACHED_PEERS_MAX })),
 });
 export type PeersRequest = Static<typeof PeersRequest>;
 
-export const PeerAddress = Type.Object({
-  host: Type.String({ minLength: 1, maxLength: HOST_CHARS_MAX }),
-  port: Type.Integer({ minimum: 1, maximum: 65535 }),
+/** A peer as it is told of. */
+export const ToldPeer = Type.Object({
+  ...PeerAddress.properties,
+  /** Whether somebody else reached the peer there; without it the address is the word of whoever announced it. */
+  verified: Type.Optional(Type.Boolean()),
 });
-export type PeerAddress = Static<typeof PeerAddress>;
+export type ToldPeer = Static<typeof ToldPeer>;
 
 /** Answer of `POST /peers`; `interval` and `min_interval`, the least time between two announces whatever the caller wants, are
  * in seconds, `complete` and `incomplete` count the whole swarm. */
 export const PeersResponse = Type.Object({
-  peers: Type.Array(PeerAddress, { maxItems: ANSWER_PEERS_MAX }),
+  peers: Type.Array(ToldPeer, { maxItems: ANSWER_PEERS_MAX }),
   interval: Type.Optional(Type.Number({ minimum: 0 })),
   min_interval: Type.Optional(Type.Number({ minimum: 0 })),
   complete: Type.Optional(Type.Integer({ minimum: 0 })),

@@ -27,6 +27,8 @@ export const peers = sqliteTable(
     expires: integer().notNull(),
     /** Who may be told of it: everybody when `public`, else those of the same zone. */
     zone: text().notNull().default("public"),
+    /** 1 when another peer vouched for it, else 0. */
+    verified: integer().notNull().default(0),
   },
   (table) => [
     primaryKey({ columns: [table.swarm, table.random, table.host, table.port] }),

@@ -4,12 +4,13 @@ import {
   type Entry,
   hasAttempts,
   isDeadStranger,
-  isGood,
+  isNewlyReached,
   isTrusted,
   isUsable,
   recent,
 } from "./address-entry.ts";
-import type { AddressOrigin, AddressSource, ConnectionId } from "./messages.ts";
+import { chooseToDial } from "./dial-choice.ts";
+import type { AddressOrigin, AddressSource, ConnectionId, ToldAddress } from "./messages.ts";
 
 /** Who could be dialled, when, and who must not be.
  *
@@ -49,15 +50,26 @@ export class AddressBook {
 
   /** Notes addresses that are new; in a full book a stranger that does not answer makes room.
    * @param teller who told it, as an IP literal */
-  learn(addresses: readonly Address[], source: AddressSource, teller?: string): void {
-    for (const address of addresses) {
-      const known = this.#find(address);
+  learn(addresses: readonly ToldAddress[], source: AddressSource, teller?: string): void {
+    for (const { host, port, verified = false } of addresses) {
+      const address = { host, port };
+      let entry = this.#find(address);
+      if (entry === undefined) {
+        if (this.#entries.size >= ADDRESSES_MAX && !this.#dropWorst(isDeadStranger)) return;
+        entry = this.#add(address, source, teller);
+      }
       // What the user names becomes the user's, whoever named it before.
-      if (known !== undefined && source === "user") known.source = source;
-      if (known !== undefined) continue;
-      if (this.#entries.size >= ADDRESSES_MAX && !this.#dropWorst(isDeadStranger)) return;
-      this.#add(address, source, teller);
+      if (source === "user") entry.source = source;
+      if (source === "tracker") entry.isVerified = verified;
     }
+  }
+
+  /** @returns where others were reached, of which no tracker knows yet: at most so many, by lot */
+  reached(most: number): readonly Address[] {
+    const reached = [...this.#entries.values()].filter(isNewlyReached);
+    const first = Math.floor(this.#random() * reached.length);
+    const turned = [...reached.slice(first), ...reached.slice(0, first)];
+    return turned.slice(0, most).map(({ address }) => address);
   }
 
   /** @returns on whose word the address is known */
@@ -72,7 +84,8 @@ export class AddressBook {
     const due = [...this.#entries.values()].filter(
       (entry) => entry.state === "idle" && entry.dialAfterMs <= nowMs && hasAttempts(entry, nowMs),
     );
-    const entry = this.#choose(due);
+    const mayTake = (source: AddressSource) => this.#countDialling(source) < DIALS_A_SOURCE_MAX;
+    const entry = chooseToDial(due, mayTake, this.#random);
     if (entry === undefined || !this.#mayDial(entry, nowMs)) return undefined;
     entry.state = "dialling";
     this.#dialling++;
@@ -161,19 +174,6 @@ export class AddressBook {
     return failed;
   }
 
-  /** Those that gave us something before, or that the user named, come first; of others as many from each source, so that none of them can crowd out another. */
-  #choose(due: readonly Entry[]): Entry | undefined {
-    const good = due.filter(isGood);
-    const tracked = due.filter(({ source }) => source === "tracker");
-    const exchanged = due.filter(({ source }) => source === "exchange");
-    const strangers = [tracked, exchanged].filter(
-      ([first]) => first !== undefined && this.#countDialling(first.source) < DIALS_A_SOURCE_MAX,
-    );
-    const kind = strangers[Math.floor(this.#random() * strangers.length)] ?? [];
-    const candidates = good.length > 0 ? good : kind;
-    return candidates[Math.floor(this.#random() * candidates.length)];
-  }
-
   #countDialling(source: AddressSource): number {
     let count = 0;
     for (const entry of this.#entries.values())
@@ -197,6 +197,7 @@ export class AddressBook {
       attemptsMs: this.#forgotten.get(key) ?? [],
       joinedAtMs: 0,
       isProven: false,
+      isVerified: false,
       isGood: false,
       reason: undefined,
     };

@@ -16,6 +16,8 @@ export interface Entry {
   attemptsMs: number[];
   joinedAtMs: number;
   isProven: boolean;
+  /** Whether the tracker, as it last told of it, knew of another peer that reached it. */
+  isVerified: boolean;
   /** Whether it gave us something that is right. */
   isGood: boolean;
   reason: string | undefined;
@@ -32,6 +34,11 @@ export function hasAttempts(entry: Entry, nowMs: number): boolean {
 
 export function recent(timesMs: readonly number[], nowMs: number): number[] {
   return timesMs.filter((atMs) => atMs > nowMs - ATTEMPTS_WINDOW_MS);
+}
+
+/** We are with it, having called it there, and the tracker does not know yet that this can be done. */
+export function isNewlyReached({ state, isProven, isVerified }: Entry): boolean {
+  return state === "connected" && isProven && !isVerified;
 }
 
 /** It held the torrent when we called it, or the user vouches for it. */

@@ -101,6 +101,11 @@ export class Engine {
     return this.#members.book.originOf(address);
   }
 
+  /** @returns where others were reached, of which no tracker knows yet: at most so many, by lot */
+  reached(most: number): readonly Address[] {
+    return this.#members.book.reached(most);
+  }
+
   /** @returns whether any part of the run is still missing */
   isWanted(run: PartRun): boolean {
     return this.#picker.isWanted(run);

@@ -11,6 +11,12 @@ export type ConnectionId = number;
 /** Who told us of an address; `user` is the command line. */
 export type AddressSource = "user" | "tracker" | "exchange";
 
+/** An address as somebody tells it. */
+export interface ToldAddress extends Address {
+  /** Whether the tracker says that another peer reached it there. */
+  readonly verified?: boolean;
+}
+
 /** On whose word an address would be dialled. */
 export interface AddressOrigin {
   /** The user's own: nobody else's rules apply. */
@@ -73,7 +79,7 @@ export type SwarmEvent =
       readonly source: AddressSource;
       /** Where the tracker answered from, as an IP literal. */
       readonly teller?: string | undefined;
-      readonly addresses: readonly Address[];
+      readonly addresses: readonly ToldAddress[];
     }
   | { readonly type: "dialFailed"; readonly address: Address; readonly reason: string }
   /** The address turned out to be this very process. */

@@ -16,8 +16,10 @@ export type TrackerState =
 
 /** What an announcer says for its swarm, and whom it tells. */
 export interface AnnouncePort {
-  /** The announce as of now, without its event. */
-  describe(): Omit<PeersRequest, "event">;
+  /** The announce as of now, without its event and whom it vouches for. */
+  describe(): Omit<PeersRequest, "event" | "reached">;
+  /** Where others were reached, of which no tracker knows yet. */
+  reached(): readonly Address[];
   /** Whether more sources are wanted: then the tracker is asked every few seconds. */
   isHungry(): boolean;
   /** @param teller where the tracker answered from, as an IP literal; undefined when that is not known */
@@ -76,7 +78,12 @@ export class Announcer {
   async #announce(signal: AbortSignal): Promise<number> {
     const event = this.#event;
     try {
-      const request = { ...this.#port.describe(), ...(event === undefined ? {} : { event }) };
+      const reached = this.#port.reached();
+      const request: PeersRequest = {
+        ...this.#port.describe(),
+        ...(event === undefined ? {} : { event }),
+        ...(reached.length === 0 ? {} : { reached: [...reached] }),
+      };
       const answer = await this.#tracker.announce(request, signal);
       if (this.#event === event) this.#event = undefined;
       this.#failures = 0;

@@ -1,4 +1,5 @@
 import type { Address } from "../../protocol/address.ts";
+import { REACHED_PEERS_MAX } from "../../protocol/announce.ts";
 import type { PartIndex } from "../../protocol/geometry.ts";
 import { PAYLOAD_BYTES_MAX } from "../../protocol/limits.ts";
 import { swarmKey } from "../../protocol/session.ts";
@@ -86,6 +87,7 @@ export class Swarm implements Dialled {
         left: geometry.fileBytes - (pipe === undefined ? this.#engine.stats().bytesDone : 0),
         ...context.announced(),
       }),
+      reached: () => this.#engine.reached(REACHED_PEERS_MAX),
       isHungry: () => this.#engine.stats().isHungry,
       onPeers: (told, teller) => {
         const addresses = withoutForbidden(told, teller);

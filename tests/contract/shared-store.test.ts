@@ -1,21 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import fc from "fast-check";
+import type { ToldPeer } from "../../protocol/announce.ts";
 import { type Random, systemClock } from "../../tracker/clock.ts";
 import { IndexedSwarmStore } from "../../tracker/swarm-store/indexed.ts";
 import type { Announce, SwarmStore } from "../../tracker/swarm-store/store.ts";
 import { HranaServer } from "../support/hrana-server.ts";
 import { openSharedStore } from "../support/shared-store.ts";
 import { makeTempDirectory, removeDirectory, SeededRandom } from "../support/tracker.ts";
-import {
-  announceOf,
-  describeSwarmStore,
-  NOW,
-  peerId,
-  peersOf,
-  swarmHash,
-  TTL,
-} from "./swarm-store.ts";
+import { announceOf, NOW, peerId, peersOf, swarmHash, TTL } from "./swarm-store/announces.ts";
+import { describeSwarmStore } from "./swarm-store/suite.ts";
 
 const TOKEN = "a token";
 
@@ -57,6 +51,13 @@ const operation = fc.record({
   create: fc.boolean(),
   zone: fc.constantFrom<Announce["zone"]>("public", "private", "loopback"),
   only: fc.constantFrom<Announce["only"]>("all", "incomplete"),
+  reached: fc.array(
+    fc.record({
+      host: fc.constantFrom("10.0.0.1", "peer.example"),
+      port: fc.integer({ min: 1, max: 4 }),
+    }),
+    { maxLength: 2 },
+  ),
   passes: fc.constantFrom(0, 1, 999, TTL / 3, TTL),
   sweeps: fc.boolean(),
 });
@@ -83,6 +84,6 @@ describe("IndexedSwarmStore and SharedSwarmStore", () => {
 });
 
 function sorted(view: Awaited<ReturnType<SwarmStore["announce"]>>) {
-  const key = ({ host, port }: { host: string; port: number }): string => `${host} ${port}`;
+  const key = ({ host, port, verified }: ToldPeer): string => `${host} ${port} ${verified}`;
   return view && { ...view, peersJson: peersOf(view)?.map(key).sort() };
 }

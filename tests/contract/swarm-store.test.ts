@@ -16,7 +16,8 @@ import {
   removeDirectory,
   SeededRandom,
 } from "../support/tracker.ts";
-import { announceOf, describeSwarmStore, NOW, peerId, portsOf, TTL } from "./swarm-store.ts";
+import { announceOf, NOW, peerId, portsOf, TTL } from "./swarm-store/announces.ts";
+import { describeSwarmStore } from "./swarm-store/suite.ts";
 
 let directory: string;
 let files = 0;

@@ -37,6 +37,27 @@ describe("peer and its tracker", () => {
   );
 
   test(
+    "TRK-2: peer download tells the tracker whom it reached, and nobody is verified before",
+    async () => {
+      await using world = await World.create();
+      const { seeder, torrentPath, uploaded } = await world.seed({ args: ["--limit-up", "1M"] });
+      const address = `127.0.0.1:${await seeder.port()}`;
+      const nobody = { host: "127.0.0.1", port: 9 };
+      const { hash } = uploaded;
+      await world.announce({ hash, listening_host: nobody.host, listening_port: nobody.port });
+      expect(await world.verifiedAt(hash)).toEqual([]);
+      const leecher = world.download("leecher", torrentPath);
+      await waitUntil(
+        async () => (await world.verifiedAt(hash)).includes(address),
+        "the seeder to be verified at the tracker",
+      );
+      expect(await world.verifiedAt(hash)).toEqual([address]);
+      await leecher.kill("SIGINT");
+    },
+    TEST_MS,
+  );
+
+  test(
     "peer serve after kill -9 registers its torrents at a tracker that has lost its database",
     async () => {
       await using world = await World.create();

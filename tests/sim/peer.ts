@@ -1,5 +1,10 @@
 import { Engine, TICK_MS } from "../../peer/swarm/engine.ts";
-import type { ConnectionId, SwarmEffect, SwarmEvent } from "../../peer/swarm/messages.ts";
+import type {
+  ConnectionId,
+  SwarmEffect,
+  SwarmEvent,
+  ToldAddress,
+} from "../../peer/swarm/messages.ts";
 import { type Address, formatAddress } from "../../protocol/address.ts";
 import type { Bitfield } from "../../protocol/bitfield.ts";
 import type { Geometry, PartIndex, PartRun } from "../../protocol/geometry.ts";
@@ -77,7 +82,7 @@ export class SimPeer implements LinkEndHolder {
     this.#world.after(TICK_MS, () => this.start());
   }
 
-  learn(addresses: readonly Address[]): void {
+  learn(addresses: readonly ToldAddress[]): void {
     this.#do({ type: "learned", source: "tracker", addresses });
   }
 

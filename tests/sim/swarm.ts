@@ -1,5 +1,6 @@
 import type { Address } from "../../protocol/address.ts";
 import { formatAddress } from "../../protocol/address.ts";
+import { REACHED_PEERS_MAX } from "../../protocol/announce.ts";
 import { Bitfield } from "../../protocol/bitfield.ts";
 import { Geometry } from "../../protocol/geometry.ts";
 import { Link } from "../support/link.ts";
@@ -30,6 +31,8 @@ export class SimSwarm implements World {
   readonly lines: string[] = [];
   readonly random: () => number;
   readonly tracker: SimTracker;
+  /** Told of every call, whether it gets through or not. */
+  onDial: (from: SimPeer, to: Address) => void = () => undefined;
   readonly #byAddress = new Map<string, SimPeer>();
   readonly #time = new VirtualTime();
   readonly #options: SimOptions;
@@ -109,6 +112,7 @@ export class SimSwarm implements World {
   }
 
   dial(from: SimPeer, to: Address): void {
+    this.onDial(from, to);
     const latencyMs = (this.#options.latencyMs ?? 10) * (1 + this.random());
     const other = this.#byAddress.get(formatAddress(to));
     const failure = whyNot(from, other);
@@ -158,7 +162,8 @@ export class SimSwarm implements World {
   /** Asks the tracker now, and every two seconds while sources are wanted; one that is down later and later. */
   #announce(peer: SimPeer, failures = 0): void {
     if (!peer.isOnline) return;
-    const others = this.tracker.announce(peer.address, this.nowMs);
+    const reached = peer.engine.reached(REACHED_PEERS_MAX);
+    const others = this.tracker.announce(peer.address, reached, this.nowMs);
     if (others === undefined) {
       this.after(Math.min(1000 * 2 ** failures, 10_000), () => this.#announce(peer, failures + 1));
       return;

@@ -1,24 +1,34 @@
+import type { ToldAddress } from "../../peer/swarm/messages.ts";
 import { type Address, formatAddress } from "../../protocol/address.ts";
 
 /** The tracker of a simulation: remembers who announced himself, tells a random few, and can be down. */
 export class SimTracker {
   readonly #random: () => number;
-  readonly #entries = new Map<string, { readonly address: Address; expiresAtMs: number }>();
+  readonly #entries = new Map<string, { address: ToldAddress; expiresAtMs: number }>();
   isDown = false;
+  /** Whether it believes who says that he reached another. */
+  isTrusting = true;
   announces = 0;
 
   constructor(random: () => number) {
     this.#random = random;
   }
 
-  /** @returns others, or undefined when there is no answer */
-  announce(address: Address, nowMs: number): readonly Address[] | undefined {
+  /** @param reached others that the caller vouches for
+   * @returns others, or undefined when there is no answer */
+  announce(
+    address: Address,
+    reached: readonly Address[],
+    nowMs: number,
+  ): readonly ToldAddress[] | undefined {
     if (this.isDown) return undefined;
     this.announces++;
+    if (this.isTrusting) for (const other of reached) this.#verify(other);
     const key = formatAddress(address);
+    const own = this.#entries.get(key)?.address ?? address;
     this.#entries.delete(key);
     const others = this.#sample(nowMs);
-    this.#entries.set(key, { address, expiresAtMs: nowMs + TTL_MS });
+    this.#entries.set(key, { address: own, expiresAtMs: nowMs + TTL_MS });
     return others;
   }
 
@@ -28,8 +38,13 @@ export class SimTracker {
       this.#entries.set(formatAddress(address), { address, expiresAtMs: nowMs + TTL_MS });
   }
 
-  #sample(nowMs: number): readonly Address[] {
-    const listed: Address[] = [];
+  #verify(address: Address): void {
+    const entry = this.#entries.get(formatAddress(address));
+    if (entry !== undefined) entry.address = { ...address, verified: true };
+  }
+
+  #sample(nowMs: number): readonly ToldAddress[] {
+    const listed: ToldAddress[] = [];
     for (const [key, { address, expiresAtMs }] of this.#entries) {
       if (expiresAtMs > nowMs) listed.push(address);
       else this.#entries.delete(key);

@@ -1,3 +1,4 @@
+import type { ToldPeer } from "../../protocol/announce.ts";
 import { parseTorrent, type Torrent } from "../../protocol/torrent.ts";
 import { testCrypto } from "./crypto.ts";
 import { type FifoReader, withFifo } from "./fifo.ts";
@@ -189,9 +190,18 @@ export class World implements AsyncDisposable {
     return answer.peers.map(({ host, port }) => `${host}:${port}`).sort();
   }
 
+  /** @returns `host:port` of those of whom the tracker says that another peer reached them */
+  async verifiedAt(hash: string): Promise<readonly string[]> {
+    const asker = { hash, listening_host: "127.0.0.1", listening_port: ASKER_PORT };
+    const { peers } = await this.announce(asker);
+    await this.announce({ ...asker, event: "stopped" });
+    const verified = peers.filter((peer) => peer.verified === true);
+    return verified.map(({ host, port }) => `${host}:${port}`);
+  }
+
   /** Says something to the tracker, as any client could. */
   async announce(body: object): Promise<{
-    readonly peers: readonly { readonly host: string; readonly port: number }[];
+    readonly peers: readonly ToldPeer[];
   }> {
     const response = await fetch(`${this.#tracker.url}/peers`, {
       method: "POST",

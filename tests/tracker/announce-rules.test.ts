@@ -3,6 +3,7 @@ import { canonicalLiteral, resolveAnnouncedHost } from "../../protocol/address-p
 import type { PeersRequest } from "../../protocol/announce.ts";
 import { isComplete, planHandout } from "../../tracker/announce/handout.ts";
 import { AddressSanitizer } from "../../tracker/announce/sanitize.ts";
+import { whomToBelieve } from "../../tracker/announce/vouching.ts";
 import { ClientError } from "../../tracker/errors.ts";
 
 describe("resolveAnnouncedHost", () => {
@@ -155,5 +156,26 @@ describe("planHandout", () => {
     expect(planHandout(request({ want: 7 })).want).toBe(7);
     expect(planHandout(request({ want: 1000 })).want).toBe(50);
     expect(planHandout(request({ want: 7, event: "stopped" })).want).toBe(0);
+  });
+});
+
+describe("whomToBelieve", () => {
+  const at = (...hosts: readonly string[]) => hosts.map((host) => ({ host, port: 7000 }));
+
+  test("TRK-2: takes nobody's word for an address of his own network", () => {
+    const reached = at("8.8.8.8", "8.8.4.4", "2a00::1", "peer.example");
+    const believed = (source: string) => whomToBelieve({ reached }, source).map(({ host }) => host);
+    expect(believed("8.8.8.8")).toEqual(["8.8.4.4", "2a00::1", "peer.example"]);
+    expect(believed("2a00::ffff")).toEqual(["8.8.8.8", "8.8.4.4", "peer.example"]);
+    expect(believed("::ffff:8.8.4.4")).toEqual(["8.8.8.8", "2a00::1", "peer.example"]);
+  });
+
+  test("takes it where machines share addresses anyway, and of nobody who is not seen", () => {
+    const reached = at("127.0.0.1", "10.0.0.1");
+    for (const source of ["127.0.0.1", "10.0.0.1", "::ffff:10.0.0.1"]) {
+      expect(whomToBelieve({ reached }, source)).toEqual(reached);
+    }
+    expect(whomToBelieve({ reached }, undefined)).toEqual([]);
+    expect(whomToBelieve({}, "127.0.0.1")).toEqual([]);
   });
 });

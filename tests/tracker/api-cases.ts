@@ -123,6 +123,22 @@ function describeGoodRequests(api: () => Api): void {
     expect(peers).toContainEqual({ host: "10.1.1.3", port: 300 });
   });
 
+  test("POST /peers says of whom another peer reached that it is verified", async () => {
+    const hash = await register(api());
+    const reached = [
+      { host: "10.1.1.1", port: 1111 },
+      { host: "10.1.1.1", port: 1112 },
+    ];
+    const { peers } = await announce(api(), hash, { reached });
+    expect(peers).toEqual([{ host: "10.1.1.1", port: 1111, verified: true }]);
+    const later = await announce(api(), hash, { listening_port: 3333 });
+    const byPort = later.peers.toSorted((one, other) => one.port - other.port);
+    expect(byPort).toEqual([
+      { host: "10.1.1.1", port: 1111, verified: true },
+      { host: "10.1.1.2", port: 2222 },
+    ]);
+  });
+
   test("POST /peers takes a hash in upper case for the same swarm", async () => {
     const hash = await register(api());
     expect((await announce(api(), hash.toUpperCase())).peers).toHaveLength(1);

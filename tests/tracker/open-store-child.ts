@@ -1,6 +1,6 @@
 import { systemClock, systemRandom } from "../../tracker/clock.ts";
 import { openSwarmStore } from "../../tracker/swarm-store/open.ts";
-import { announceOf } from "../contract/swarm-store.ts";
+import { announceOf } from "../contract/swarm-store/announces.ts";
 import { eventually, linesOf } from "../support/tracker.ts";
 
 /** Opens the databases named by its arguments, each when a line comes in, announces its own port there and prints how many

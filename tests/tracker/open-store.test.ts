@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { FatalError } from "../../tracker/errors.ts";
 import { openSwarmStore } from "../../tracker/swarm-store/open.ts";
 import type { SwarmStore } from "../../tracker/swarm-store/store.ts";
-import { announceOf } from "../contract/swarm-store.ts";
+import { announceOf } from "../contract/swarm-store/announces.ts";
 import {
   eventually,
   FakeClock,

@@ -7,7 +7,14 @@ import { migrate } from "../../tracker/migrate.ts";
 import { createDeadlineFetch } from "../../tracker/swarm-store/deadline-fetch.ts";
 import { SHARED_OPTIONS, SharedSwarmStore } from "../../tracker/swarm-store/shared.ts";
 import type { SwarmStore, SwarmView } from "../../tracker/swarm-store/store.ts";
-import { announceOf, NOW, peersOf, portsOf, swarmHash, TTL } from "../contract/swarm-store.ts";
+import {
+  announceOf,
+  NOW,
+  peersOf,
+  portsOf,
+  swarmHash,
+  TTL,
+} from "../contract/swarm-store/announces.ts";
 import { HranaServer } from "../support/hrana-server.ts";
 import { openSharedStore, type SharedStoreOptions } from "../support/shared-store.ts";
 import {

@@ -4,7 +4,7 @@ import { StoreError } from "../../tracker/errors.ts";
 import { IndexedSwarmStore } from "../../tracker/swarm-store/indexed.ts";
 import type { SwarmStore } from "../../tracker/swarm-store/store.ts";
 import { sweepForever } from "../../tracker/sweep.ts";
-import { announceOf } from "../contract/swarm-store.ts";
+import { announceOf } from "../contract/swarm-store/announces.ts";
 import { eventually, FakeClock, SeededRandom } from "../support/tracker.ts";
 
 const log = getLogger("test-sweep");

@@ -9,6 +9,7 @@ import { isComplete, planHandout } from "./handout.ts";
 import { type IntervalOptions, planInterval } from "./interval.ts";
 import { AddressSanitizer } from "./sanitize.ts";
 import type { SwarmQuota } from "./swarm-quota.ts";
+import { whomToBelieve } from "./vouching.ts";
 
 export interface AnnounceOptions extends IntervalOptions {
   /** Which addresses peers are stored under. */
@@ -56,6 +57,7 @@ export class AnnounceService {
       action: "add",
       complete: true,
       create: true,
+      reached: [],
       want: 0,
       only: "all",
     });
@@ -80,6 +82,7 @@ export class AnnounceService {
       action: stopped ? "remove" : "add",
       complete: isComplete(request),
       create: request.left === 0 && !stopped,
+      reached: whomToBelieve(request, source),
     };
     const view = await this.#place(announce, source);
     if (view === undefined) throw new ClientError("unknown_swarm");

@@ -9,9 +9,10 @@ import type { Walk } from "./walk.ts";
 const NEIGHBOURS_MAX = 2;
 
 /** Room for the text of an address and what stands before it, whatever its host. */
-const TEXT_BYTES_MAX = HOST_CHARS_MAX + 32;
+const TEXT_BYTES_MAX = HOST_CHARS_MAX + 64;
 /** Of a pool's texts answers are made with these. */
 const FIRST = Buffer.from('[{"host":"');
+const VERIFIED = Buffer.from(',"verified":true');
 const NEXT = Buffer.from('},{"host":"');
 const LAST = Buffer.from("}]");
 /** Where answers are put together: one after the other, so that one place does for all. */
@@ -56,7 +57,7 @@ export class Handout {
     }
   }
 
-  /** @returns the JSON text of a `PeerAddress[]`; neighbours fill it up when there were too few others */
+  /** @returns the JSON text of a `ToldPeer[]`; neighbours fill it up when there were too few others */
   toJson(want: number): string {
     const drawn = [...this.#drawn, ...this.#neighbours].slice(0, want);
     assert(drawn.length <= HANDOUT_PEERS_MAX, "An answer tells of no more than fits on its page");
@@ -65,6 +66,7 @@ export class Handout {
     for (const { pool, place } of drawn) {
       at = copy(at === 0 ? FIRST : NEXT, at);
       at = pool.copyText(place, page, at);
+      if (pool.isVerifiedAt(place)) at = copy(VERIFIED, at);
     }
     at = copy(LAST, at);
     return page.toString("latin1", 0, at);

@@ -1,11 +1,14 @@
 import type { PeerAddress } from "../../protocol/announce.ts";
 import { PEER, type PeerTable, PUBLIC_ZONE } from "./peer-table.ts";
 
-/** A slot: neighbourhood and entry, four bytes each, how long the text is, and the text. It holds the address of every IPv4
- * and IPv6 literal; longer ones, names, stay outside. */
+/** A slot: neighbourhood and entry, four bytes each, how long the text is and whether the peer is verified, and the text. It
+ * holds the address of every IPv4 and IPv6 literal; longer ones, names, stay outside. */
 const SLOT_BYTES = 64;
 const ENTRY_AT = 4;
-const LENGTH_AT = 8;
+const HEAD_AT = 8;
+/** In the head, beside the length. */
+const VERIFIED = 0x80;
+const LENGTH = 0x7f;
 const TEXT_AT = 9;
 const TEXT_BYTES_MAX = SLOT_BYTES - TEXT_AT;
 const SLOTS_MIN = 2;
@@ -53,13 +56,23 @@ export class PeerPool {
     return this.#wordAt(place * SLOT_BYTES);
   }
 
-  /** Copies what answers tell of an entry, but for what is the same for all: `HOST","port":PORT`.
+  isVerifiedAt(place: number): boolean {
+    return ((this.#bytes[place * SLOT_BYTES + HEAD_AT] ?? 0) & VERIFIED) !== 0;
+  }
+
+  /** @param entry of this pool */
+  setVerified(entry: number): void {
+    const at = this.#peers.get(entry, PEER.place) * SLOT_BYTES + HEAD_AT;
+    this.#bytes[at] = (this.#bytes[at] ?? 0) | VERIFIED;
+  }
+
+  /** Copies where a peer is, but for what is the same for all: `HOST","port":PORT`.
    * @param target has room for it at `at`
    * @returns where it ends */
   copyText(place: number, target: Buffer, at: number): number {
     const source = this.#bytes;
     const start = place * SLOT_BYTES + TEXT_AT;
-    const length = source[start - 1] ?? 0;
+    const length = (source[start - 1] ?? 0) & LENGTH;
     if (length === 0) return at + target.write(this.#longTextAt(place), at, "latin1");
     for (let from = 0; from < length; from++) target[at + from] = source[start + from] ?? 0;
     return at + length;
@@ -73,7 +86,7 @@ export class PeerPool {
     this.#setWord(start + ENTRY_AT, entry);
     const length = host.length + BETWEEN.length + digitsOf(port);
     const fits = length <= TEXT_BYTES_MAX;
-    this.#bytes[start + LENGTH_AT] = fits ? length : 0;
+    this.#bytes[start + HEAD_AT] = fits ? length : 0;
     if (fits) writeText(this.#bytes, { host, port }, start + TEXT_AT);
     else this.#keepOutside(entry, host + BETWEEN + port);
   }

@@ -43,6 +43,7 @@ function toNews(row: NumberedRow, now: number, expires: number): News {
     action: row.complete === undefined ? "remove" : "add",
     complete: row.complete,
     create: true,
+    reached: [],
     want: 0,
     only: "all",
     now,

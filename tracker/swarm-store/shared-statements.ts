@@ -39,7 +39,9 @@ export interface SharedStatements {
   readonly beforeRemove: Fill;
   readonly addPeer: Fill;
   readonly removePeer: Fill;
-  /** -> [host, port, zone, peer, complete, expires] of living peers in a random window of the swarm */
+  /** Notes that somebody vouches for whoever is at the address. */
+  readonly verifyPeer: Fill;
+  /** -> [host, port, zone, peer, complete, expires, verified] of living peers in a random window of the swarm */
   readonly readPool: Fill;
   /** -> [all, complete] of the living peers */
   readonly countPeers: Fill;
@@ -52,10 +54,11 @@ const swarmId = sql`(select ${swarms.id} from ${swarms} where ${isLiveSwarm})`;
 const isAlive = sql`${peers.expires} > ${value("now")}`;
 const isSameAddress = sql`(${peers.host} = ${value("host")} and ${peers.port} = ${value("port")})`;
 const isSamePeer = sql`${peers.peer} = ${value("peer")}`;
+/** The announce renews the entry that is there. */
+const isRenewed = sql`${isSameAddress} and ${peers.peer} is ${value("peer")} and ${peers.zone} = ${value("zone")}`;
 const isNobodyElses = sql`(${peers.peer} is null or ${value("peer")} is null or ${isSamePeer})`;
 /** The entry that is there says all that the announce says, and for long enough. */
-const isSaid = sql`${isSameAddress} and ${peers.peer} is ${value("peer")} and ${peers.zone} = ${value("zone")}
-  and (${value("complete")} is null or ${peers.complete} = ${value("complete")}) and ${peers.expires} >= ${value("expires")}`;
+const isSaid = sql`${isRenewed} and (${value("complete")} is null or ${peers.complete} = ${value("complete")}) and ${peers.expires} >= ${value("expires")}`;
 
 export function createSharedStatements(db: LibSQLDatabase): SharedStatements {
   const render = (query: SQL): Fill => compile(db.run(query).getQuery());
@@ -71,9 +74,10 @@ export function createSharedStatements(db: LibSQLDatabase): SharedStatements {
     beforeRemove: render(before(sql`and ${isNobodyElses}`)),
     // "or replace" takes away the entry of this address and that of this peer id in one go.
     addPeer: render(
-      sql`insert or replace into ${peers} (swarm, random, host, port, zone, peer, complete, expires)
+      sql`insert or replace into ${peers} (swarm, random, host, port, zone, peer, complete, expires, verified)
           select ${swarms.id}, ${value("random")}, ${value("host")}, ${value("port")}, ${value("zone")}, ${value("peer")},
-                 coalesce(${value("complete")}, max(${lastComplete(isSameAddress)}, ${lastComplete(isSamePeer)})), ${value("stored")}
+                 coalesce(${value("complete")}, max(${lastComplete(isSameAddress)}, ${lastComplete(isSamePeer)})), ${value("stored")},
+                 coalesce((select verified from ${peers} where ${peers.swarm} = ${swarms.id} and ${isRenewed}), 0)
           from ${swarms} where ${isLiveSwarm}
           and not exists (select 1 from ${peers} where ${peers.swarm} = ${swarms.id} and ${isSaid})`,
     ),
@@ -81,6 +85,9 @@ export function createSharedStatements(db: LibSQLDatabase): SharedStatements {
       sql`delete from ${peers} where ${peers.swarm} = ${swarmId}
           and ${peers.random} in (select random from (${meant(sql`random`, sql`and ${isNobodyElses}`)}))
           and (${isSamePeer} or (${isSameAddress} and ${isNobodyElses}))`,
+    ),
+    verifyPeer: render(
+      sql`update ${peers} set verified = 1 where ${peers.swarm} = ${swarmId} and ${isSameAddress} and ${peers.verified} = 0`,
     ),
     readPool: render(
       sql`select * from (${window(sql`>=`)}) union all select * from (${window(sql`<`)}) limit ${value("limit")}`,
@@ -111,7 +118,7 @@ function lastComplete(isMeant: SQL): SQL {
 }
 
 function window(side: SQL): SQL {
-  return sql`select ${peers.host}, ${peers.port}, ${peers.zone}, ${peers.peer}, ${peers.complete}, ${peers.expires} from ${peers}
+  return sql`select ${peers.host}, ${peers.port}, ${peers.zone}, ${peers.peer}, ${peers.complete}, ${peers.expires}, ${peers.verified} from ${peers}
     where ${peers.swarm} = ${swarmId} and ${peers.random} ${side} ${value("start")} and ${isAlive}
     order by ${peers.random} limit ${value("limit")}`;
 }

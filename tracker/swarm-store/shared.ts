@@ -1,5 +1,6 @@
 import type { Client, ResultSet, Row } from "@libsql/client";
 import type { LibSQLDatabase } from "drizzle-orm/libsql";
+import type { PeerAddress } from "../../protocol/announce.ts";
 import type { Clock, Random } from "../clock.ts";
 import { CommitLanes, type Job, type LanesOptions } from "./commit-lanes.ts";
 import {
@@ -23,6 +24,9 @@ export interface SharedOptions extends LanesOptions {
 }
 
 export const SHARED_OPTIONS: SharedOptions = { lanes: 4, slack: 0.25 };
+
+/** So many peers that one announce vouches for are noted; it comes again with the others. */
+const VERIFIED_PER_ANNOUNCE_MAX = 2;
 
 /** The swarm has to be looked at first. */
 const UNREAD = Symbol("unread");
@@ -74,22 +78,26 @@ export class SharedSwarmStore implements SwarmStore {
 
   #announceJob(announce: Announce): Job<SwarmView | typeof UNREAD | undefined> {
     const { swarm, action, create, now } = announce;
-    const { touchSwarm, makeSwarm, beforeAdd, beforeRemove, addPeer, removePeer } =
+    const { touchSwarm, makeSwarm, beforeAdd, beforeRemove, addPeer, removePeer, verifyPeer } =
       this.#statements;
     const values = this.#toValues(announce);
+    const verified = this.#toVerify(announce);
     const reading = new Reading(this.#statements, values, this.#cache, this.#reading);
     return {
       prepare: () => [
         (create ? makeSwarm : touchSwarm)(values),
         (action === "add" ? beforeAdd : beforeRemove)(values),
         (action === "add" ? addPeer : removePeer)(values),
+        ...verified.map((address) => verifyPeer({ ...values, ...address })),
         ...reading.prepare(now),
       ],
-      finish: ([, before, , ...read]) => {
+      finish: ([, before, , ...results]) => {
         const [row] = before?.rows ?? [];
-        const isDone = reading.finish(read, now);
+        const isDone = reading.finish(results.slice(verified.length), now);
+        const pool = this.#cache.get(swarm);
         if (row !== undefined && !isDone) {
-          this.#cache.get(swarm)?.apply(announce, toReplaced(row), values.stored);
+          pool?.apply(announce, toReplaced(row), values.stored);
+          for (const address of verified) pool?.verify(address);
         }
         return this.#answer(announce, row);
       },
@@ -109,6 +117,17 @@ export class SharedSwarmStore implements SwarmStore {
       },
       failed: () => reading.failed(),
     };
+  }
+
+  /** What is known already is not written again. */
+  #toVerify({ swarm, host, port, reached }: Announce): readonly PeerAddress[] {
+    if (reached.length === 0) return reached;
+    const pool = this.#cache.get(swarm);
+    const news = reached.filter(
+      (address) =>
+        pool?.isVerified(address) !== true && !(address.port === port && address.host === host),
+    );
+    return news.slice(0, VERIFIED_PER_ANNOUNCE_MAX);
   }
 
   #answer(announce: Announce, row: Row | undefined): SwarmView | typeof UNREAD | undefined {
@@ -203,20 +222,14 @@ function toCounts(row: Row): Counts {
 }
 
 function parsePeer(row: Row): PooledPeer {
-  const [host, port, zone, peer, complete, expires] = [
-    row[0],
-    row[1],
-    row[2],
-    row[3],
-    row[4],
-    row[5],
-  ];
+  const [host, port, zone, peer, complete] = [row[0], row[1], row[2], row[3], row[4]];
   return {
     host: String(host),
     port: Number(port),
     zone: String(zone),
     peer: peer === null || peer === undefined ? undefined : String(peer),
     complete: Number(complete) === 1,
-    expires: Number(expires),
+    expires: Number(row[5]),
+    verified: Number(row[6]) === 1,
   };
 }

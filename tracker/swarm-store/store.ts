@@ -1,4 +1,5 @@
 import type { AddressClass } from "../../protocol/address-policy.ts";
+import type { PeerAddress } from "../../protocol/announce.ts";
 import type { SwarmHash } from "../../protocol/ids.ts";
 
 /** One peer's news of one swarm, and what it wants to hear of the others. */
@@ -16,6 +17,8 @@ export interface Announce {
   readonly complete: boolean | undefined;
   /** Whether an unknown swarm is made by this announce. */
   readonly create: boolean;
+  /** Others that the caller vouches for: whoever is in the swarm under one of these addresses is verified as long as it stays. */
+  readonly reached: readonly PeerAddress[];
   /** How many other peers are wanted at most, 0 to HANDOUT_PEERS_MAX. */
   readonly want: number;
   /** Which others are wanted: all, or those that still miss parts. */
@@ -32,7 +35,7 @@ export interface SwarmView {
   readonly complete: number;
   /** Living peers that miss parts, the announcing one included. */
   readonly incomplete: number;
-  /** A random sample of the other living peers, as the JSON text of a `PeerAddress[]`: whoever keeps peers keeps their text
+  /** A random sample of the other living peers, as the JSON text of a `ToldPeer[]`: whoever keeps peers keeps their text
    * too, since to make it anew for each answer costs more than all the rest of one. */
   readonly peersJson: string;
 }
@@ -62,6 +65,8 @@ export interface Swept {
  *   of that time longer, never shorter.
  * - In a swarm there is at most one entry for a host and port, and at most one for a peer id: the newer replaces the older.
  * - `remove` takes away the entry of the same peer id; the one of the same host and port only if it is not another peer id's.
+ * - An entry is verified from when somebody vouched for it until another replaces it; a store that was opened again may have
+ *   forgotten it, and one that is shared may be late.
  * - Concurrent announces are applied one after the other, in the order of the calls. */
 export interface SwarmStore extends AsyncDisposable {
   /** Applies an announce.

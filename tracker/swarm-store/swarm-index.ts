@@ -79,8 +79,13 @@ export class SwarmIndex {
   apply(subject: Subject, written?: Written): SwarmView {
     const { announce, key } = subject;
     const swarm = this.#change(this.#swarms.get(announce.swarm), subject, written);
+    const own = this.#peers.at(swarm.number, key);
+    for (const { host, port } of announce.reached) {
+      const entry = this.#peers.at(swarm.number, keyOf(host, port));
+      if (entry !== 0 && entry !== own) swarm.setVerified(entry);
+    }
     const peersJson = swarm.sample(announce, this.#random, {
-      own: this.#peers.at(swarm.number, key),
+      own,
       hasExpired: this.#peerExpiry.hasExpired(announce.now),
     });
     return { complete: swarm.complete, incomplete: swarm.incomplete, peersJson };

@@ -1,3 +1,4 @@
+import type { PeerAddress } from "../../protocol/announce.ts";
 import type { Random } from "../clock.ts";
 import { type Candidate, spreadDraw } from "./spread-draw.ts";
 import type { Announce, SwarmView } from "./store.ts";
@@ -13,6 +14,7 @@ export interface PooledPeer {
   readonly peer: string | undefined;
   readonly complete: boolean;
   readonly expires: number;
+  readonly verified: boolean;
 }
 
 export interface Counts {
@@ -85,10 +87,22 @@ export class SwarmPool {
    * @param expires when the database forgets the peer */
   apply(announce: Announce, replaced: Replaced, expires: number): void {
     const { host, port, zone, peer, action } = announce;
+    const there = this.#byAddress.get(addressKey(announce));
+    const verified = there?.verified === true && there.peer === peer && there.zone === zone;
     for (const entry of this.#concerned(announce)) this.#forget(entry);
     const complete = announce.complete ?? replaced.complete > 0;
-    if (action === "add") this.#put({ host, port, zone, peer, complete, expires });
+    if (action === "add") this.#put({ host, port, zone, peer, complete, expires, verified });
     this.#recount(action === "add" ? complete : undefined, replaced, announce.now);
+  }
+
+  isVerified(address: PeerAddress): boolean {
+    return this.#byAddress.get(addressKey(address))?.verified === true;
+  }
+
+  /** Notes that somebody vouched for whoever is at the address. */
+  verify(address: PeerAddress): void {
+    const entry = this.#byAddress.get(addressKey(address));
+    if (entry !== undefined) this.#put({ ...entry, verified: true });
   }
 
   view(random: Random, announce: Announce): SwarmView {
@@ -103,8 +117,9 @@ export class SwarmPool {
   }
 
   #put(peer: PooledPeer): void {
-    const { host, port } = peer;
-    const entry: Entry = { ...peer, text: JSON.stringify({ host, port }) };
+    const { host, port, verified } = peer;
+    const told = { host, port, ...(verified ? { verified } : {}) };
+    const entry: Entry = { ...peer, text: JSON.stringify(told) };
     this.#byAddress.set(addressKey(peer), entry);
     if (peer.peer !== undefined) this.#byPeer.set(peer.peer, entry);
   }

@@ -67,6 +67,11 @@ export class Swarm implements Expiring {
     this.#poolOf(entry).takeFrom(former, entry);
   }
 
+  /** @param entry of this swarm */
+  setVerified(entry: number): void {
+    this.#poolOf(entry).setVerified(entry);
+  }
+
   /** @returns one of the oldest entries: the oldest of some drawn by lot; 0 in an empty swarm */
   oldEntry(random: Random): number {
     let oldest = 0;
@@ -79,7 +84,7 @@ export class Swarm implements Expiring {
     return oldest;
   }
 
-  /** @returns a random sample, as JSON text of a `PeerAddress[]` */
+  /** @returns a random sample, as JSON text of a `ToldPeer[]` */
   sample(announce: News, random: Random, options: HandoutOptions): string {
     const { want, only } = announce;
     if (want === 0 || this.size === 0) return "[]";

@@ -62,6 +62,60 @@ describe("AddressBook", () => {
     expect(dialAll(book, START_MS)).toHaveLength(1);
   });
 
+  test("next gives addresses that somebody reached as often as all that nobody did", () => {
+    const verified = addresses(200).map((address) => ({ ...address, verified: true }));
+    let reached = 0;
+    for (let seed = 1; seed <= 100; seed++) {
+      const book = createBook(seed);
+      book.learn([...addresses(1800, 200), ...verified.slice(0, 20)], "tracker");
+      const dialled = dialAll(book, START_MS).map(formatAddress);
+      reached += verified.filter((address) => dialled.includes(formatAddress(address))).length;
+    }
+    // 3 of 6 each time; without it, of one hundred addresses one.
+    expect(reached).toBeGreaterThan(250);
+    expect(reached).toBeLessThan(350);
+  });
+
+  test("learn takes the tracker's last word on whether somebody reached an address, and nobody else's", () => {
+    const book = createBook();
+    const [one = addressOf(0)] = addresses(1);
+    const reach = () => {
+      book.next(START_MS);
+      book.onJoined(one, 1, START_MS);
+      return book.reached(8);
+    };
+    book.learn([one], "tracker");
+    expect(book.reached(8)).toEqual([]);
+    expect(reach()).toEqual([one]);
+    book.learn([{ ...one, verified: true }], "exchange");
+    expect(book.reached(8)).toEqual([one]);
+    book.learn([{ ...one, verified: true }], "tracker");
+    expect(book.reached(8)).toEqual([]);
+    book.learn([one], "tracker");
+    expect(book.reached(8)).toEqual([one]);
+    book.onLeft(one, 1, "reset", START_MS);
+    expect(book.reached(8)).toEqual([]);
+  });
+
+  test("reached names those that were called, some by lot, and never one that only called us", () => {
+    const book = createBook();
+    book.learn(addresses(20), "user");
+    const all: Address[] = [];
+    for (let address = book.next(START_MS); address !== undefined; address = book.next(START_MS)) {
+      all.push(address);
+      book.onJoined(address, all.length, START_MS);
+    }
+    book.onJoined(addressOf(99), 99, START_MS);
+    const seen = new Set<string>();
+    for (let draw = 0; draw < 50; draw++) {
+      const reached = book.reached(8).map(formatAddress);
+      expect(new Set(reached).size).toBe(8);
+      for (const address of reached) seen.add(address);
+    }
+    expect([...seen].sort()).toEqual(all.map(formatAddress).sort());
+    expect(all.length).toBe(20);
+  });
+
   test("CLI-3: next gives at most thirty strangers a minute, whatever the trackers say", () => {
     const book = createBook();
     book.learn(addresses(2000), "tracker");

@@ -15,6 +15,7 @@ interface Asked {
   readonly atMs: number;
   readonly event: string | undefined;
   readonly left: number;
+  readonly reached?: unknown;
 }
 
 const disposals: (() => Promise<void>)[] = [];
@@ -33,6 +34,7 @@ class Rig {
   answer: () => Response | Promise<Response> = () => Response.json({ peers: [], interval: 30 });
   isHungry = false;
   left = 100;
+  reached: readonly Address[] = [];
   readonly #stop = new AbortController();
   /** Announces begun. */
   #described = 0;
@@ -54,6 +56,7 @@ class Rig {
         this.#described++;
         return { hash: HASH, listening_host: "0.0.0.0", listening_port: 7000, left: this.left };
       },
+      reached: () => this.reached,
       isHungry: () => this.isHungry,
       onPeers: (addresses: readonly Address[]) => void this.peers.push(...addresses),
       onState: (state: TrackerState) => void this.states.push(state),
@@ -107,8 +110,8 @@ class Rig {
 }
 
 function parseBody(body: unknown): Omit<Asked, "atMs"> {
-  const { event, left } = body as { event?: string; left: number };
-  return { event, left };
+  const { event, left, reached } = body as { event?: string; left: number; reached?: unknown };
+  return { event, left, reached };
 }
 
 /** The gaps between times. */
@@ -145,6 +148,16 @@ describe("Announcer", () => {
     rig.isHungry = true;
     await rig.pass(2500);
     expect(rig.asked.length).toBe(before + 1);
+  });
+
+  test("Announcer says whom it reached, and nothing of it when that is nobody or it stops", async () => {
+    const rig = new Rig();
+    rig.start();
+    await rig.settle();
+    rig.reached = [{ host: "10.0.0.1", port: 7001 }];
+    await rig.pass(30_000);
+    await rig.stop();
+    expect(rig.asked.map(({ reached }) => reached)).toEqual([undefined, rig.reached, undefined]);
   });
 
   test("Announcer keeps the tracker's interval within two seconds and an hour", async () => {

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { ADDRESS_CLASSES } from "../../../protocol/address-policy.ts";
 import { LogReader } from "../../../tracker/swarm-store/log-reader.ts";
 import { keyOf, keyOfBytes } from "../../../tracker/swarm-store/name-key.ts";
-import { peerId, swarmHash } from "../../contract/swarm-store.ts";
+import { peerId, swarmHash } from "../../contract/swarm-store/announces.ts";
 
 function read(...lines: readonly string[]) {
   return new LogReader().read(Buffer.from(lines.join("\n"), "latin1"));

@@ -4,7 +4,7 @@ import type { Announce, SwarmView } from "../../../tracker/swarm-store/store.ts"
 import { DEFAULT_LIMITS } from "../../../tracker/swarm-store/store-limits.ts";
 import { toSubject } from "../../../tracker/swarm-store/subject.ts";
 import { SwarmIndex } from "../../../tracker/swarm-store/swarm-index.ts";
-import { announceOf, NOW, peersOf, swarmHash, TTL } from "../../contract/swarm-store.ts";
+import { announceOf, NOW, peersOf, swarmHash, TTL } from "../../contract/swarm-store/announces.ts";
 import { SeededRandom } from "../../support/tracker.ts";
 
 /** An index that is told of announces as if each was written. */
