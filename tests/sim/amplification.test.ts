@@ -42,7 +42,7 @@ function callsAt(
 describe("Simulation of an amplification", () => {
   test("SIM-9: a hundred downloaders call a machine that an attacker announced three times each in ten minutes at the most", () => {
     forSeeds(1, (seed) => {
-      const calls = callsAt([addressOf(9999)], { seed, forMs: 15 * MINUTE_MS, isTrusting: true });
+      const calls = callsAt([addressOf(9999)], { seed, forMs: 12 * MINUTE_MS, isTrusting: true });
       // The attack works as far as it is let: nearly all are told of the machine, and do call it.
       expect(calls.size).toBeGreaterThan(DOWNLOADERS / 2);
       let most = 0;
