@@ -77,7 +77,7 @@ export function createSharedStatements(db: LibSQLDatabase): SharedStatements {
       sql`insert or replace into ${peers} (swarm, random, host, port, zone, peer, complete, expires, verified)
           select ${swarms.id}, ${value("random")}, ${value("host")}, ${value("port")}, ${value("zone")}, ${value("peer")},
                  coalesce(${value("complete")}, max(${lastComplete(isSameAddress)}, ${lastComplete(isSamePeer)})), ${value("stored")},
-                 coalesce((select verified from ${peers} where ${peers.swarm} = ${swarms.id} and ${isRenewed}), 0)
+                 coalesce((select verified from ${peers} where ${peers.swarm} = ${swarms.id} and ${isAlive} and ${isRenewed}), 0)
           from ${swarms} where ${isLiveSwarm}
           and not exists (select 1 from ${peers} where ${peers.swarm} = ${swarms.id} and ${isSaid})`,
     ),

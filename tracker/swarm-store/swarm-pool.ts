@@ -87,8 +87,7 @@ export class SwarmPool {
    * @param expires when the database forgets the peer */
   apply(announce: Announce, replaced: Replaced, expires: number): void {
     const { host, port, zone, peer, action } = announce;
-    const there = this.#byAddress.get(addressKey(announce));
-    const verified = there?.verified === true && there.peer === peer && there.zone === zone;
+    const verified = this.#isRenewedVerified(announce);
     for (const entry of this.#concerned(announce)) this.#forget(entry);
     const complete = announce.complete ?? replaced.complete > 0;
     if (action === "add") this.#put({ host, port, zone, peer, complete, expires, verified });
@@ -127,6 +126,13 @@ export class SwarmPool {
   #forget(entry: Entry): void {
     this.#byAddress.delete(addressKey(entry));
     if (entry.peer !== undefined) this.#byPeer.delete(entry.peer);
+  }
+
+  /** @returns whether the announce goes on with an entry that is verified */
+  #isRenewedVerified(announce: Announce): boolean {
+    const there = this.#byAddress.get(addressKey(announce));
+    if (there === undefined || there.expires <= announce.now) return false;
+    return there.verified && there.peer === announce.peer && there.zone === announce.zone;
   }
 
   #concerned(announce: Announce): readonly Entry[] {

@@ -85,6 +85,16 @@ export function testHandout({ announce, look }: StoreUnderTest): void {
     expect(verifiedIn(await look({ now: NOW + TTL + 1 }))).toEqual([1]);
   });
 
+  test("a peer that expired is not verified when it comes back", async () => {
+    const own = { create: true, peer: peerId(1), port: 1 };
+    await announce(own);
+    await announce({ port: 2, reached: [{ host: "10.0.0.1", port: 1 }] });
+    await announce({ port: 2, now: NOW + TTL / 2 });
+    await announce({ ...own, now: NOW + TTL });
+    expect(portsOf(await look({ now: NOW + TTL }))).toEqual([1, 2]);
+    expect(verifiedIn(await look({ now: NOW + TTL }))).toEqual([]);
+  });
+
   test("a peer is not verified by what was vouched for another one at its address, or for it elsewhere", async () => {
     await announce({ create: true, peer: peerId(1), port: 1 });
     await announce({ port: 9, reached: [{ host: "10.0.0.1", port: 1 }] });
