@@ -2,6 +2,7 @@ import { InvariantError } from "../protocol/errors.ts";
 import init from "./0000_init.sql" with { type: "text" };
 import log from "./0001_log.sql" with { type: "text" };
 import verified from "./0002_verified.sql" with { type: "text" };
+import census from "./0003_census.sql" with { type: "text" };
 import journal from "./meta/_journal.json" with { type: "json" };
 
 /** One step of the database's schema. */
@@ -18,6 +19,7 @@ const TEXTS: Readonly<Record<string, string>> = {
   "0000_init": init,
   "0001_log": log,
   "0002_verified": verified,
+  "0003_census": census,
 };
 
 /** Every step in order, as text inside the program, so that an executable needs no files beside it. */

@@ -9,6 +9,15 @@ export interface CallerLimits {
   readonly swarmQuota: SwarmQuota | undefined;
 }
 
+/** Peers of one network in one swarm of a public tracker. */
+const PEERS_PER_NETWORK_MAX = 8;
+
+/** How many peers of one network (an IPv4 address, an IPv6 /64) may be in a swarm; any number within a network of one's own,
+ * where many of one address are the rule, and no harm. */
+export function peersPerNetworkMaxOf({ isPublic, requestsPerSecond }: Exposure): number {
+  return isPublic && requestsPerSecond > 0 ? PEERS_PER_NETWORK_MAX : Number.POSITIVE_INFINITY;
+}
+
 /** What one network of callers may ask for. */
 export function createCallerLimits(
   clock: Clock,

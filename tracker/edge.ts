@@ -6,7 +6,7 @@ import { CloudflareAdapter } from "elysia/adapter/cloudflare-worker";
 import packageJson from "../package.json" with { type: "json" };
 import { AnnounceService } from "./announce/service.ts";
 import { createTracker } from "./app.ts";
-import { createCallerLimits } from "./caller-limits.ts";
+import { createCallerLimits, peersPerNetworkMaxOf } from "./caller-limits.ts";
 import { edgeAddress } from "./client-address.ts";
 import { systemClock, systemRandom, systemStopwatch } from "./clock.ts";
 import { parseEdgeConfig } from "./edge-config.ts";
@@ -14,6 +14,7 @@ import { RequestWatch } from "./request-watch.ts";
 import { createDeadlineFetch } from "./swarm-store/deadline-fetch.ts";
 import { SelfMigratingStore } from "./swarm-store/self-migrating.ts";
 import { SHARED_OPTIONS, SharedSwarmStore } from "./swarm-store/shared.ts";
+import { DEFAULT_LIMITS } from "./swarm-store/store-limits.ts";
 
 /** The tracker as a Worker on an edge host: the same API before a remote database. An isolate keeps only what it read within the
  * last second; nothing runs between requests but what the cron trigger starts. It is put together while the isolate
@@ -69,7 +70,8 @@ function createStore(): SelfMigratingStore {
     fetch: createDeadlineFetch(systemClock, REQUEST_TIMEOUT_MS),
   });
   const database = drizzle(client);
-  const options = { ...SHARED_OPTIONS, lanes: undefined };
+  const limits = { ...DEFAULT_LIMITS, peersPerNetworkMax: peersPerNetworkMaxOf(config) };
+  const options = { ...SHARED_OPTIONS, lanes: undefined, limits };
   const shared = new SharedSwarmStore(systemClock, systemRandom, { client, database }, options);
   return new SelfMigratingStore(client, shared);
 }

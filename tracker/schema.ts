@@ -29,13 +29,26 @@ export const peers = sqliteTable(
     zone: text().notNull().default("public"),
     /** 1 when another peer vouched for it, else 0. */
     verified: integer().notNull().default(0),
+    /** Whose the host is: an IPv4 address, an IPv6 /64, a name. It stands before the host in the index, which so counts a
+     * network's entries too. */
+    network: text().notNull().default(""),
   },
   (table) => [
     primaryKey({ columns: [table.swarm, table.random, table.host, table.port] }),
-    uniqueIndex("peers_address").on(table.swarm, table.host, table.port),
+    uniqueIndex("peers_address").on(table.swarm, table.network, table.host, table.port),
     uniqueIndex("peers_peer").on(table.swarm, table.peer),
   ],
 );
+
+/** How many rows there are, in one row: each tracker adds its own news now and then, and one of them counts at times. */
+export const census = sqliteTable("census", {
+  /** 1 */
+  id: integer().primaryKey(),
+  swarms: integer().notNull(),
+  peers: integer().notNull(),
+  /** When all was counted last: milliseconds since 1970. */
+  counted: integer().notNull(),
+});
 
 /** What was announced to the trackers of one machine, in the order of its commits: they keep what is alive in memory, and
  * read this from the start when they begin and from where they were when another one has written. It has no index, so that

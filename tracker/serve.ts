@@ -2,7 +2,7 @@ import { mkdir } from "node:fs/promises";
 import type { Logger } from "@logtape/logtape";
 import { AnnounceService } from "./announce/service.ts";
 import { createTracker, type TrackerDeps } from "./app.ts";
-import { createCallerLimits } from "./caller-limits.ts";
+import { createCallerLimits, peersPerNetworkMaxOf } from "./caller-limits.ts";
 import { systemClock, systemRandom, systemStopwatch } from "./clock.ts";
 import type { TrackerConfig } from "./config.ts";
 import { FatalError } from "./errors.ts";
@@ -26,8 +26,6 @@ export interface ServeOptions {
 /** How long a stopping tracker waits for the requests under way. */
 const STOP_TIMEOUT_MS = 5000;
 const ANSWERS_PER_COLLECTION = 2500;
-/** Peers of one network (an IPv4 address, an IPv6 /64) in one swarm of a public tracker. */
-const PEERS_PER_NETWORK_MAX = 8;
 
 /** Runs a tracker until told to stop.
  * @throws {FatalError} io, busy, usage: when it cannot start */
@@ -50,7 +48,7 @@ export async function serve(
     signal,
     limits: {
       lifetimeMsMax: 2 * config.ttlMs,
-      ...(isLimited(config) && { peersPerNetworkMax: PEERS_PER_NETWORK_MAX }),
+      peersPerNetworkMax: peersPerNetworkMaxOf(config),
     },
     timeCommit: watch.timeCommit,
   });
@@ -95,11 +93,6 @@ function createApp(
   const clientAddress = createForwardedAddress(log, config.trustedProxies);
   const deps = { clock: systemClock, log, service, clientAddress, ...limits, ...given };
   return createTracker({ ...deps, liveUntil });
-}
-
-/** Within a network of one's own, many peers of one address are the rule, and no harm. */
-function isLimited({ isPublic, requestsPerSecond }: TrackerConfig): boolean {
-  return isPublic && requestsPerSecond > 0;
 }
 
 function listen(

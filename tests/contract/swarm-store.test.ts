@@ -7,7 +7,7 @@ import { IndexedSwarmStore } from "../../tracker/swarm-store/indexed.ts";
 import { createLocalClient } from "../../tracker/swarm-store/local-database.ts";
 import { openSwarmStore } from "../../tracker/swarm-store/open.ts";
 import type { SwarmStore, SwarmView } from "../../tracker/swarm-store/store.ts";
-import type { StoreLimits } from "../../tracker/swarm-store/store-limits.ts";
+import { DEFAULT_LIMITS, type StoreLimits } from "../../tracker/swarm-store/store-limits.ts";
 import {
   eventually,
   FakeClock,
@@ -17,6 +17,7 @@ import {
   SeededRandom,
 } from "../support/tracker.ts";
 import { announceOf, NOW, peerId, portsOf, TTL } from "./swarm-store/announces.ts";
+import { describeStoreLimits } from "./swarm-store/limits.ts";
 import { describeSwarmStore } from "./swarm-store/suite.ts";
 
 let directory: string;
@@ -45,6 +46,12 @@ describeSwarmStore("IndexedSwarmStore in memory", async (random) =>
   IndexedSwarmStore.inMemory(systemClock, random),
 );
 describeSwarmStore("IndexedSwarmStore on a file", openNewFile);
+describeStoreLimits("IndexedSwarmStore in memory", async (random, limits) =>
+  IndexedSwarmStore.inMemory(systemClock, random, { ...DEFAULT_LIMITS, ...limits }),
+);
+describeStoreLimits("IndexedSwarmStore on a file", (random, limits) =>
+  openFile(random, join(directory, `${files++}.db`), new FakeClock(NOW), limits),
+);
 
 describe("IndexedSwarmStore on a file", () => {
   test("keeps swarms, peers and what they said when it is opened again", async () => {

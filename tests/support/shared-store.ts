@@ -3,6 +3,7 @@ import { drizzle } from "drizzle-orm/libsql";
 import { type Clock, type Random, systemClock } from "../../tracker/clock.ts";
 import { migrate } from "../../tracker/migrate.ts";
 import { SharedSwarmStore } from "../../tracker/swarm-store/shared.ts";
+import { DEFAULT_LIMITS, type SizeLimits } from "../../tracker/swarm-store/store-limits.ts";
 
 export interface SharedStoreOptions {
   /** `file:PATH` or `http://…` */
@@ -11,12 +12,14 @@ export interface SharedStoreOptions {
   readonly clock?: Clock;
   readonly slack?: number;
   readonly lanes?: number | undefined;
+  /** Where they differ from DEFAULT_LIMITS. */
+  readonly limits?: Partial<SizeLimits>;
 }
 
 /** A store on a database of any kind; by default exact about expiry. */
 export async function openSharedStore(
   random: Random,
-  { url, token = "", clock = systemClock, slack = 0, lanes = 4 }: SharedStoreOptions,
+  { url, token = "", clock = systemClock, slack = 0, lanes = 4, limits = {} }: SharedStoreOptions,
 ): Promise<SharedSwarmStore> {
   const client = createClient({
     url,
@@ -25,5 +28,14 @@ export async function openSharedStore(
   });
   await migrate(client);
   const database = drizzle(client);
-  return new SharedSwarmStore(clock, random, { client, database }, { slack, lanes });
+  return new SharedSwarmStore(
+    clock,
+    random,
+    { client, database },
+    {
+      slack,
+      lanes,
+      limits: { ...DEFAULT_LIMITS, ...limits },
+    },
+  );
 }

@@ -18,10 +18,15 @@ export async function post(api: Api, path: string, body: unknown): Promise<Answe
   return postText(api, path, JSON.stringify(body));
 }
 
-export async function postText(api: Api, path: string, body: string | Uint8Array): Promise<Answer> {
+export async function postText(
+  api: Api,
+  path: string,
+  body: string | Uint8Array,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Answer> {
   const response = await api.fetch(path, {
     method: "POST",
-    headers: { "content-type": "application/json" },
+    headers: { "content-type": "application/json", ...headers },
     body: typeof body === "string" ? body : new Blob([new Uint8Array(body)]),
   });
   return toAnswer(response);

@@ -10,7 +10,7 @@ import { parseEdgeConfig } from "../../tracker/edge-config.ts";
 import { canRunWorkerd, type EdgeBindings, fireTrigger, startEdge } from "../support/edge.ts";
 import { HranaServer } from "../support/hrana-server.ts";
 import { makeTempDirectory, removeDirectory } from "../support/tracker.ts";
-import { type Api, announce, describeApi, post, register } from "./api-cases.ts";
+import { type Api, announce, describeApi, post, postText, register } from "./api-cases.ts";
 
 const TOKEN = "a token";
 const RUNTIME = `workerd ${workerdPackage.version}, miniflare ${miniflarePackage.version}`;
@@ -165,6 +165,26 @@ describe.skipIf(!runs)(`The tracker in ${RUNTIME}`, () => {
     for (let asked = 0; asked < 80; asked++) statuses.add((await ask("9.9.9.8")).status);
     expect(statuses).toEqual(new Set([200, 429]));
     expect((await ask("9.9.9.7")).status).toBe(200);
+  }, 30_000);
+
+  test("TRK-6: a Worker keeps eight of one network in a swarm, and without limits all", async () => {
+    for (const [limits, kept] of [
+      [{ TRACKER_RATE_LIMIT: "" }, 8],
+      [{ TRACKER_RATE_LIMIT: "0" }, 12],
+    ] as const) {
+      await using edge = await openEdge({ TRACKER_ADDRESS_POLICY: "", ...limits });
+      const hash = crypto.randomUUID();
+      const callAs = (address: string, listening_port: number, left = 0) => {
+        const body = { hash, listening_host: "", listening_port, left };
+        return postText(edge, "/peers", JSON.stringify(body), { "cf-connecting-ip": address });
+      };
+      for (let port = 1; port <= 12; port++) {
+        expect((await callAs(`2600:1:2:3::${port}`, 6000 + port)).status).toBe(200);
+      }
+      const { json } = await callAs("9.9.9.9", 7000, 1);
+      expect(Object(json)).toMatchObject({ complete: kept, incomplete: 1 });
+      expect(Object(json).peers).toHaveLength(kept);
+    }
   }, 30_000);
 
   test("does not start without a database", async () => {

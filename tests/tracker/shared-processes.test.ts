@@ -8,7 +8,7 @@ import {
   removeDirectory,
   startTracker,
 } from "../support/tracker.ts";
-import { type Api, announce, post, register } from "./api-cases.ts";
+import { type Api, announce, post, postText, register } from "./api-cases.ts";
 
 /** Two tracker processes, one database a round trip away. */
 
@@ -68,6 +68,29 @@ describe("Two tracker processes on one remote database", () => {
     );
     expect(seen).toMatchObject({ complete: 40, incomplete: 1 });
   });
+
+  test("TRK-6: keep eight of one network in a swarm between them, when strangers can reach them", async () => {
+    const args = ["--trust-proxy", "127.0.0.1"];
+    const env = { TRACKER_DB_TOKEN: database.token };
+    const start = () => startTracker({ db: database.url, env, args });
+    await using stack = new AsyncDisposableStack();
+    const trackers = [stack.use(await start()), stack.use(await start())];
+    const hash = crypto.randomUUID();
+    const callAs = (tracker: RunningTracker | undefined, from: string, listening_port: number) => {
+      const left = listening_port < 7000 ? 0 : 1;
+      const body = { hash, listening_host: "", listening_port, left };
+      const headers = { "x-forwarded-for": from };
+      return postText(apiOf(tracker ?? one), "/peers", JSON.stringify(body), headers);
+    };
+    for (let port = 1; port <= 12; port++) {
+      expect((await callAs(trackers[port % 2], "9.9.9.9", 6000 + port)).status).toBe(200);
+    }
+    const seen = await eventually(
+      () => callAs(trackers[0], "9.9.9.8", 7000),
+      ({ json }) => Object(json).complete === 8,
+    );
+    expect(Object(seen.json).peers).toHaveLength(8);
+  }, 30_000);
 
   test("TRK-10: answer 503 with Retry-After while the database is away, and work on when it is back", async () => {
     const hash = await register(apiOf(one));

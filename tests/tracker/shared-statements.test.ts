@@ -4,13 +4,18 @@ import { type Client, createClient } from "@libsql/client";
 import { drizzle } from "drizzle-orm/libsql";
 import { MIGRATIONS } from "../../migrations/index.ts";
 import {
+  createEvictStatements,
+  type EvictStatements,
+} from "../../tracker/swarm-store/evict-statements.ts";
+import {
   createSharedStatements,
   type SharedStatements,
-  type SharedValues,
 } from "../../tracker/swarm-store/shared-statements.ts";
+import type { SharedValues } from "../../tracker/swarm-store/shared-terms.ts";
 
 const VALUES: SharedValues = {
   hash: "",
+  network: "10.0.0.1",
   host: "10.0.0.1",
   port: 1,
   zone: "public",
@@ -22,13 +27,14 @@ const VALUES: SharedValues = {
   random: 4,
   start: 5,
   limit: 200,
+  neighbours: 7,
 };
 /** Going through all of one swarm: by the first column of a key alone. */
 const THROUGH_SWARM = /peers USING [A-Z a-z_]+ \(swarm=\?\)|SCAN peers/;
 
 let database: Database;
 let client: Client;
-let statements: SharedStatements;
+let statements: SharedStatements & EvictStatements;
 
 beforeAll(() => {
   database = new Database(":memory:");
@@ -36,7 +42,8 @@ beforeAll(() => {
     for (const statement of sql.split("--> statement-breakpoint")) database.run(statement);
   }
   client = createClient({ url: ":memory:" });
-  statements = createSharedStatements(drizzle(client));
+  const writer = drizzle(client);
+  statements = { ...createSharedStatements(writer), ...createEvictStatements(writer) };
 });
 afterAll(() => {
   client.close();
@@ -48,7 +55,7 @@ function planOf(sql: string): string {
   return JSON.stringify(database.query(`EXPLAIN QUERY PLAN ${sql}`).all());
 }
 
-function textOf(name: keyof SharedStatements): string {
+function textOf(name: keyof typeof statements): string {
   const statement = statements[name](VALUES);
   return typeof statement === "string" ? statement : statement.sql;
 }
@@ -56,12 +63,17 @@ function textOf(name: keyof SharedStatements): string {
 describe("SharedStatements", () => {
   test.each([
     "touchSwarm",
+    "reviveSwarm",
     "makeSwarm",
     "beforeAdd",
     "beforeRemove",
     "addPeer",
     "removePeer",
     "readPool",
+    "verifyPeer",
+    "evictNeighbours",
+    "evictOfSwarm",
+    "evictOfAll",
   ] as const)("%s finds its rows by an index, however large the swarm is", (name) => {
     expect(planOf(textOf(name))).not.toMatch(THROUGH_SWARM);
   });

@@ -71,7 +71,7 @@ async function open(
     throw error;
   }
   if (!isFile) {
-    const options = { ...SHARED_OPTIONS, timeCommit };
+    const options = { ...SHARED_OPTIONS, limits, timeCommit };
     return new SharedSwarmStore(clock, random, { client, database: drizzle(client) }, options);
   }
   client.close();

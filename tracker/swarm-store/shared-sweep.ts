@@ -1,5 +1,6 @@
 import type { ResultSet, Row } from "@libsql/client";
 import type { LibSQLDatabase } from "drizzle-orm/libsql";
+import type { Census } from "./census.ts";
 import type { CommitLanes } from "./commit-lanes.ts";
 import type { Swept, Totals } from "./store.ts";
 import { createSweepStatements, type PeerKey, type SweepStatements } from "./sweep-statements.ts";
@@ -11,12 +12,15 @@ const TOTALS_ROWS_PER_SECOND = 10_000;
 export class SharedSweep {
   readonly #lanes: CommitLanes;
   readonly #statements: SweepStatements;
+  readonly #census: Census;
   #sweptPeer: PeerKey = BEFORE_ALL_PEERS;
   #sweptSwarm = 0;
   #totals: { readonly at: number; readonly value: Totals } | undefined;
 
-  constructor(lanes: CommitLanes, database: LibSQLDatabase) {
+  /** @param census told what went */
+  constructor(lanes: CommitLanes, database: LibSQLDatabase, census: Census) {
     this.#lanes = lanes;
+    this.#census = census;
     this.#statements = createSweepStatements(database);
   }
 
@@ -31,6 +35,7 @@ export class SharedSweep {
     const removedPeers = lastPeer === undefined ? 0 : await this.#expirePeers(toKey(lastPeer), now);
     const removedSwarms =
       lastSwarm === undefined ? 0 : await this.#expireSwarms(Number(lastSwarm[0]), now);
+    this.#census.note({ swarms: -removedSwarms, peers: -removedPeers });
     const finished = rowsOf(peers).length < limit && rowsOf(swarms).length < limit;
     if (finished) {
       this.#sweptPeer = BEFORE_ALL_PEERS;

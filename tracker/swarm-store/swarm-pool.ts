@@ -22,6 +22,9 @@ export interface Counts {
   readonly incomplete: number;
 }
 
+/** One that had to make room. */
+export type EvictedPeer = Pick<PooledPeer, "host" | "port" | "complete" | "expires">;
+
 /** What an announce replaced or took away. */
 export interface Replaced {
   readonly complete: number;
@@ -83,6 +86,12 @@ export class SwarmPool {
     return this.#counts !== undefined;
   }
 
+  /** How many peers there are, some of which may have expired. */
+  get total(): number {
+    if (this.#counts === undefined) return this.#byAddress.size;
+    return this.#counts.complete + this.#counts.incomplete;
+  }
+
   /** Does what was committed.
    * @param expires when the database forgets the peer */
   apply(announce: Announce, replaced: Replaced, expires: number): void {
@@ -92,6 +101,14 @@ export class SwarmPool {
     const complete = announce.complete ?? replaced.complete > 0;
     if (action === "add") this.#put({ host, port, zone, peer, complete, expires, verified });
     this.#recount(action === "add" ? complete : undefined, replaced, announce.now);
+  }
+
+  evict(peer: EvictedPeer, now: number): void {
+    const entry = this.#byAddress.get(addressKey(peer));
+    if (entry !== undefined) this.#forget(entry);
+    if (this.#counts === undefined || peer.expires <= now) return;
+    const kind = peer.complete ? "complete" : "incomplete";
+    this.#counts[kind] = Math.max(0, this.#counts[kind] - 1);
   }
 
   isVerified(address: PeerAddress): boolean {
