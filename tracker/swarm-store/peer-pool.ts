@@ -4,6 +4,7 @@ import { PEER, type PeerTable, PUBLIC_ZONE } from "./peer-table.ts";
 /** A slot: neighbourhood and entry, four bytes each, how long the text is and whether the peer is verified, and the text. It
  * holds the address of every IPv4 and IPv6 literal; longer ones, names, stay outside. */
 const SLOT_BYTES = 64;
+const SLOT_WORDS = SLOT_BYTES / 4;
 const ENTRY_AT = 4;
 const HEAD_AT = 8;
 /** In the head, beside the length. */
@@ -25,6 +26,7 @@ const DIGIT_ZERO = 48;
 export class PeerPool {
   readonly #peers: PeerTable;
   #bytes = NO_BYTES;
+  #words = new Int32Array(0);
   #size = 0;
   /** Of entries whose texts no slot holds. */
   #longTexts: Map<number, string> | undefined;
@@ -54,6 +56,16 @@ export class PeerPool {
 
   neighbourhoodAt(place: number): number {
     return this.#wordAt(place * SLOT_BYTES);
+  }
+
+  /** Looks up who is at the first `count` of `places`, and whose neighbour it is. */
+  look(places: Uint32Array, count: number, entries: Uint32Array, neighbourhoods: Int32Array): void {
+    const words = this.#words;
+    for (let index = 0; index < count; index++) {
+      const at = (places[index] ?? 0) * SLOT_WORDS;
+      neighbourhoods[index] = words[at] ?? 0;
+      entries[index] = words[at + 1] ?? 0;
+    }
   }
 
   isVerifiedAt(place: number): boolean {
@@ -145,16 +157,15 @@ export class PeerPool {
     const bytes = new Uint8Array(slots * SLOT_BYTES);
     bytes.set(this.#bytes.subarray(0, bytes.length));
     this.#bytes = bytes;
+    this.#words = new Int32Array(bytes.buffer);
   }
 
   #wordAt(at: number): number {
-    const bytes = this.#bytes;
-    const lower = (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8);
-    return lower | ((bytes[at + 2] ?? 0) << 16) | ((bytes[at + 3] ?? 0) << 24);
+    return this.#words[at >> 2] ?? 0;
   }
 
   #setWord(at: number, word: number): void {
-    for (let byte = 0; byte < 4; byte++) this.#bytes[at + byte] = word >>> (8 * byte);
+    this.#words[at >> 2] = word;
   }
 }
 

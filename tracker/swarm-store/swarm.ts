@@ -11,6 +11,9 @@ import { Walk } from "./walk.ts";
 /** How many of a swarm's entries are looked at to find an old one. */
 const OLD_DRAWS = 16;
 
+/** All answers are made in it. */
+const handout = new Handout();
+
 /** One swarm in memory: how many are in it, and a fair sample of them at the price of its size. */
 export class Swarm implements Expiring {
   readonly number: number;
@@ -85,10 +88,10 @@ export class Swarm implements Expiring {
   }
 
   /** @returns a random sample, as JSON text of a `ToldPeer[]` */
-  sample(announce: News, random: Random, options: HandoutOptions): string {
+  sample(announce: News, random: Random, options: Omit<HandoutOptions, "peers">): string {
     const { want, only } = announce;
     if (want === 0 || this.size === 0) return "[]";
-    const handout = new Handout(announce, this.#peers, options);
+    handout.begin(announce, { ...options, peers: this.#peers });
     const complete = only === "all" ? new Walk(this.#complete, random) : undefined;
     // Half of each kind as far as they go: a few sources must be found in a crowd that has nothing yet.
     if (complete !== undefined) handout.draw(complete, Math.ceil(want / 2));

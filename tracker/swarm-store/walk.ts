@@ -22,14 +22,21 @@ export class Walk {
     this.#step = drawStep(this.#size, random);
   }
 
-  /** @returns the next place, or undefined at the end */
-  next(): number | undefined {
-    if (this.#left === 0) return undefined;
-    this.#left--;
-    const place = this.#place;
-    const next = place + this.#step;
-    this.#place = next >= this.#size ? next - this.#size : next;
-    return place;
+  /** @param places the next ones are put here
+   * @returns how many: `count`, or fewer at the end */
+  take(places: Uint32Array, count: number): number {
+    const taken = Math.min(count, this.#left);
+    const size = this.#size;
+    const step = this.#step;
+    let place = this.#place;
+    for (let index = 0; index < taken; index++) {
+      places[index] = place;
+      place += step;
+      if (place >= size) place -= size;
+    }
+    this.#place = place;
+    this.#left -= taken;
+    return taken;
   }
 }
 
@@ -47,7 +54,12 @@ function below(size: number, random: Random): number {
 const UINT32_COUNT = 2 ** 32;
 
 function commonFactor(one: number, other: number): number {
-  let [larger, smaller] = [other, one];
-  while (smaller > 0) [larger, smaller] = [smaller, larger % smaller];
+  let larger = other;
+  let smaller = one;
+  while (smaller > 0) {
+    const rest = larger % smaller;
+    larger = smaller;
+    smaller = rest;
+  }
   return larger;
 }
