@@ -81,6 +81,7 @@ export const FLOORS: readonly Floor[] = [
       "forwarded-address",
       "garbage",
       "log",
+      "name-key",
       "rate-limit",
       "recent-map",
       "token-buckets",

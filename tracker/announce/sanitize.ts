@@ -1,5 +1,4 @@
 import {
-  type AddressClass,
   type AddressPolicy,
   canonicalLiteral,
   PORT_UNPRIVILEGED_MIN,
@@ -9,24 +8,18 @@ import {
 } from "../../protocol/address-policy.ts";
 import type { HashRequest, PeerAddress } from "../../protocol/announce.ts";
 import { ClientError } from "../errors.ts";
-import { RecentMap } from "../recent-map.ts";
+import { type Judged, JudgedAddresses } from "./judged-addresses.ts";
 
 const PORT_MAX = 65_535;
-/** Of how many addresses it is remembered what they are: to read one takes as long as all the rest of an announce;
- * some 40 MiB when there are so many. */
-const JUDGED_MAX = 200_000;
 
 /** An address as it is stored. */
-export interface SanitizedAddress extends PeerAddress {
-  /** Who may be told of it: everybody when `public`, else callers of that class. */
-  readonly zone: AddressClass;
-}
+export type SanitizedAddress = PeerAddress & Judged;
 
 /** Makes the address under which a caller is stored of what it sent and what we saw. Under `source` that is what we saw and
  * nothing else: an address that somebody may choose is one that others can be made to call. */
 export class AddressSanitizer {
   readonly #policy: AddressPolicy;
-  readonly #judged = new RecentMap<Omit<SanitizedAddress, "port"> | "refused">(JUDGED_MAX);
+  readonly #judged = new JudgedAddresses();
 
   constructor(policy: AddressPolicy) {
     this.#policy = policy;
@@ -39,21 +32,22 @@ export class AddressSanitizer {
     source: string | undefined,
   ): SanitizedAddress {
     const announced = this.#policy === "source" ? "" : listening_host;
-    const key = `${announced}\n${source}`;
-    let judged = this.#judged.get(key);
-    if (judged === undefined) {
-      judged = this.#judge(announced, source);
-      this.#judged.set(key, judged);
-    }
+    const judged = this.#judged.find(announced, source ?? "") ?? this.#judge(announced, source);
     if (judged === "refused") throw new ClientError("bad_host");
     const port = Number(listening_port);
     if (!Number.isInteger(port) || port < 1 || port > PORT_MAX) throw new ClientError("bad_port");
     if (this.#isRefused({ host: judged.host, port }, source)) throw new ClientError("bad_port");
-    return { ...judged, port };
+    return { host: judged.host, port, zone: judged.zone };
+  }
+
+  #judge(announced: string, source: string | undefined): Judged | "refused" {
+    const judged = this.#judgeAnew(announced, source);
+    this.#judged.keep(announced, source ?? "", judged);
+    return judged;
   }
 
   /** Names are taken by the policies that get so far: whoever dials one resolves it and judges what it finds. */
-  #judge(announced: string, source: string | undefined) {
+  #judgeAnew(announced: string, source: string | undefined): Judged | "refused" {
     const policy = this.#policy;
     const host = resolveAnnouncedHost({ announced, source });
     if (host === undefined) return "refused";

@@ -48,10 +48,10 @@ export class AnnounceService {
   async register(request: HashRequest, source: string | undefined): Promise<HashResponse> {
     const address = this.#addresses.sanitize(request, source);
     const hash = this.#random.swarmHash();
+    const now = this.#clock.now();
     this.#options.swarmQuota?.make(hash, source);
     await this.#store.announce({
       ...address,
-      ...this.#lifetime(),
       swarm: hash,
       peer: request.peer,
       action: "add",
@@ -60,6 +60,8 @@ export class AnnounceService {
       reached: [],
       want: 0,
       only: "all",
+      now,
+      expires: now + this.#options.ttlMs,
     });
     this.activity.count();
     return { hash, interval: this.#options.intervalSeconds };
@@ -73,24 +75,31 @@ export class AnnounceService {
    * @returns the JSON text of a PeersResponse */
   async announce(request: PeersRequest, source: string | undefined): Promise<string> {
     const stopped = request.event === "stopped";
+    const { host, port, zone } = this.#addresses.sanitize(request, source);
+    const { want, only } = planHandout(request);
+    const now = this.#clock.now();
     const announce: Announce = {
-      ...this.#addresses.sanitize(request, source),
-      ...this.#lifetime(),
-      ...planHandout(request),
       swarm: toSwarmHash(request.hash),
+      host,
+      port,
+      zone,
       peer: request.peer,
       action: stopped ? "remove" : "add",
       complete: isComplete(request),
       create: request.left === 0 && !stopped,
       reached: whomToBelieve(request, source),
+      want,
+      only,
+      now,
+      expires: now + this.#options.ttlMs,
     };
     const view = await this.#place(announce, source);
     if (view === undefined) throw new ClientError("unknown_swarm");
     this.activity.count();
     const { peersJson, complete, incomplete } = view;
     const perSecond = this.activity.perSecond();
-    const intervals = planInterval(request, view, perSecond, this.#options);
-    const numbers = { ...intervals, complete, incomplete };
+    const { interval, min_interval } = planInterval(request, view, perSecond, this.#options);
+    const numbers = { interval, min_interval, complete, incomplete };
     return `{"peers":${peersJson},${JSON.stringify(numbers).slice(1)}`;
   }
 
@@ -113,11 +122,6 @@ export class AnnounceService {
       this.#totals = { at, value: this.#store.totals(this.#clock.now()) };
     }
     return this.#totals.value;
-  }
-
-  #lifetime(): Pick<Announce, "now" | "expires"> {
-    const now = this.#clock.now();
-    return { now, expires: now + this.#options.ttlMs };
   }
 }
 

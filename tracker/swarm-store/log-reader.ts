@@ -1,6 +1,6 @@
 import { ADDRESS_CLASSES, type AddressClass } from "../../protocol/address-policy.ts";
 import { parseSwarmHash, type SwarmHash } from "../../protocol/ids.ts";
-import { keyOfBytes } from "./name-key.ts";
+import { keyOfBytes } from "../name-key.ts";
 import type { NumberedRow } from "./peer-log.ts";
 
 /** Reads rows of a log that are given as bytes: a line each, `SEQ SWARM HOST PORT ZONE PEER COMPLETE EXPIRES` in ASCII, `-` for

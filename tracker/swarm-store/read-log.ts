@@ -1,4 +1,4 @@
-import { keyOf } from "./name-key.ts";
+import { keyOf } from "../name-key.ts";
 import type { NumberedRow, PeerLog } from "./peer-log.ts";
 import type { StoreLimits } from "./store-limits.ts";
 import type { News } from "./subject.ts";

@@ -1,5 +1,5 @@
 import { neighbourhoodOf } from "../../protocol/address-policy.ts";
-import { keyOf } from "./name-key.ts";
+import { keyOf } from "../name-key.ts";
 import type { Announce } from "./store.ts";
 
 /** An announce, but for the text of its peer id. */

@@ -1,8 +1,8 @@
 import { networkOf } from "../../protocol/address-policy.ts";
 import type { Random } from "../clock.ts";
 import { StoreError } from "../errors.ts";
+import { keyOf } from "../name-key.ts";
 import { ExpiryQueue, OF_OBJECTS } from "./expiry-queue.ts";
-import { keyOf } from "./name-key.ts";
 import { PEER, PeerTable, STATE, zoneNumber } from "./peer-table.ts";
 import type { SwarmView, Swept, Totals } from "./store.ts";
 import type { StoreLimits } from "./store-limits.ts";

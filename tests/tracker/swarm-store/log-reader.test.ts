@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { ADDRESS_CLASSES } from "../../../protocol/address-policy.ts";
+import { keyOf, keyOfBytes } from "../../../tracker/name-key.ts";
 import { LogReader } from "../../../tracker/swarm-store/log-reader.ts";
-import { keyOf, keyOfBytes } from "../../../tracker/swarm-store/name-key.ts";
 import { peerId, swarmHash } from "../../contract/swarm-store/announces.ts";
 
 function read(...lines: readonly string[]) {

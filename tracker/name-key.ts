@@ -1,4 +1,4 @@
-import { systemRandom } from "../clock.ts";
+import { systemRandom } from "./clock.ts";
 
 /** Names as numbers: a map of a million texts costs what they cost, a map of numbers nothing beside itself. Two of a hundred
  * thousand names in one swarm have one number once in a million such swarms; the later one then takes the other's place. The
