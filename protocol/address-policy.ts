@@ -63,6 +63,17 @@ export function zoneOf(host: string, policy: AddressPolicy): AddressClass {
 /** @param literal an IP literal; an IPv4-mapped IPv6 address counts as the IPv4 address that it is
  * @returns undefined when it is no literal that everybody reads alike */
 export function classOf(literal: string): AddressClass | undefined {
+  // Whoever asks about an address asks several things, one after the other.
+  if (literal !== last.literal) last = { literal, addressClass: classify(literal) };
+  return last.addressClass;
+}
+
+let last: { readonly literal: string; readonly addressClass: AddressClass | undefined } = {
+  literal: "",
+  addressClass: undefined,
+};
+
+function classify(literal: string): AddressClass | undefined {
   const canonical = canonicalLiteral(literal);
   if (canonical === undefined) return undefined;
   const address = ipaddr.parse(canonical);
@@ -162,5 +173,5 @@ function canonicalSource(source: string | undefined): string | undefined {
 }
 
 function isUnspecified(literal: string): boolean {
-  return ipaddr.parse(literal).range() === "unspecified";
+  return classOf(literal) === "unspecified";
 }
