@@ -45,7 +45,7 @@ describe("JudgedAddresses", () => {
     let kept = 0;
     for (let number = 0; number < 100_000; number++) if (isKept(number)) kept++;
     expect(kept).toBeGreaterThan(98_000);
-    for (let number = 100_000; number < 3_000_000; number++) keep(number);
-    expect(isKept(2_999_999)).toBe(true);
+    for (let number = 100_000; number < 1_000_000; number++) keep(number);
+    expect(isKept(999_999)).toBe(true);
   });
 });
