@@ -4,8 +4,9 @@ import { systemRandom } from "./clock.ts";
  * thousand names in one swarm have one number once in a million such swarms; the later one then takes the other's place. The
  * seeds are this process's secret, so that nobody can choose names that meet another's. */
 
-const SEED = systemRandom.uint32();
-const OTHER_SEED = systemRandom.uint32();
+let seed = 0;
+let otherSeed = 0;
+let isSeeded = false;
 const UPPER_BITS = 2 ** 20;
 const FACTOR = 0x85ebca6b;
 const OTHER_FACTOR = 0xc2b2ae35;
@@ -14,9 +15,10 @@ const OTHER_FACTOR = 0xc2b2ae35;
  * @param number belongs to the text: 32 bits
  * @returns a whole number from 0 to 2^52 - 1, the same for the same text and number while the process lives */
 export function keyOf(text: string, number = 0): number {
+  if (!isSeeded) drawSeeds();
   const { length } = text;
-  let one = SEED ^ mix(number);
-  let other = OTHER_SEED ^ number;
+  let one = seed ^ mix(number);
+  let other = otherSeed ^ number;
   let word = 0;
   for (let at = 0; at < length; at++) {
     word |= text.charCodeAt(at) << (8 * (at & 3));
@@ -33,9 +35,10 @@ export function keyOf(text: string, number = 0): number {
 /** @param bytes ASCII
  * @returns the same as for the text from `start` to before `end` */
 export function keyOfBytes(bytes: Uint8Array, start: number, end: number): number {
+  if (!isSeeded) drawSeeds();
   const length = end - start;
-  let one = SEED ^ mix(0);
-  let other = OTHER_SEED;
+  let one = seed ^ mix(0);
+  let other = otherSeed;
   let word = 0;
   for (let at = 0; at < length; at++) {
     word |= (bytes[start + at] ?? 0) << (8 * (at & 3));
@@ -47,6 +50,13 @@ export function keyOfBytes(bytes: Uint8Array, start: number, end: number): numbe
     word = 0;
   }
   return finish(one ^ length, other);
+}
+
+/** With the first name: before there is a request, an edge host has no chance to give. */
+function drawSeeds(): void {
+  seed = systemRandom.uint32();
+  otherSeed = systemRandom.uint32();
+  isSeeded = true;
 }
 
 function finish(one: number, other: number): number {
