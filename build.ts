@@ -3,7 +3,7 @@ import { mkdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { BunPlugin } from "bun";
 
-/** Makes the executables for the machine it runs on: `bun build.ts` writes dist/peer and dist/tracker (and `bun build.ts worker` dist/worker.js, for edge hosts). Each carries the
+/** Makes the executables for the machine it runs on: `bun build.ts` writes dist/peer and dist/tracker (and `bun build.ts worker` dist/worker.js, for edge hosts, `bun build.ts fetch` dist/fetch.js, for Deno and Node). Each carries the
  * runtime that built it and needs nothing beside it. */
 
 /** What one executable is made of. */
@@ -149,24 +149,34 @@ function isMusl(executable: string): boolean {
 /** Makes the tracker for edge hosts.
  * @returns one module; there the host loads what begins with `cloudflare:` and `node:`
  * @throws {AggregateError} what the bundler found wrong */
-export async function bundleWorker(): Promise<string> {
+export function bundleWorker(): Promise<string> {
+  return bundle("tracker/edge.ts", ["workerd", "worker", "browser"]);
+}
+
+/** Makes the tracker for hosts that take a module with a `fetch`.
+ * @throws {AggregateError} what the bundler found wrong */
+export function bundleFetch(): Promise<string> {
+  return bundle("tracker/fetch.ts", ["worker", "browser"]);
+}
+
+async function bundle(entry: string, conditions: string[]): Promise<string> {
   const { outputs } = await Bun.build({
-    entrypoints: [join(ROOT, "tracker/edge.ts")],
+    entrypoints: [join(ROOT, entry)],
     target: "browser",
     format: "esm",
-    conditions: ["workerd", "worker", "browser"],
+    conditions,
     external: ["cloudflare:workers", "node:*"],
     // As in the executables.
     minify: { whitespace: true, syntax: true, identifiers: false },
   });
   const [output] = outputs;
-  if (output === undefined) throw new Error("Cannot build the Worker: the bundler made nothing");
+  if (output === undefined) throw new Error(`Cannot build ${entry}: the bundler made nothing`);
   return await output.text();
 }
 
-async function buildWorker(): Promise<void> {
-  const bytes = await Bun.write(join(ROOT, "dist/worker.js"), await bundleWorker());
-  process.stdout.write(`dist/worker.js  ${(bytes / 2 ** 10).toFixed(0)} KiB\n`);
+async function writeModule(name: string, text: string): Promise<void> {
+  const bytes = await Bun.write(join(ROOT, "dist", name), text);
+  process.stdout.write(`dist/${name}  ${(bytes / 2 ** 10).toFixed(0)} KiB\n`);
 }
 
 async function buildAll(): Promise<void> {
@@ -184,4 +194,8 @@ async function report(name: string, options: ExecutableOptions): Promise<void> {
   process.stdout.write(`dist/${name}  ${(bytes / 2 ** 20).toFixed(1)} MiB\n`);
 }
 
-if (import.meta.main) await (process.argv[2] === "worker" ? buildWorker() : buildAll());
+if (import.meta.main) {
+  if (process.argv[2] === "worker") await writeModule("worker.js", await bundleWorker());
+  else if (process.argv[2] === "fetch") await writeModule("fetch.js", await bundleFetch());
+  else await buildAll();
+}

@@ -101,7 +101,8 @@ export function neighbourhoodOf(host: string): string {
 }
 
 function ipv6Prefix(literal: string, bytes: number): string {
-  return Uint8Array.from(ipaddr.parse(literal).toByteArray().slice(0, bytes)).toHex();
+  const prefix = ipaddr.parse(literal).toByteArray().slice(0, bytes);
+  return prefix.map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 const IPV4 = /^[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+$/;

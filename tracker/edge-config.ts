@@ -36,7 +36,7 @@ export function parseEdgeConfig(env: Readonly<Record<string, unknown>>): EdgeCon
     ...parseExposure("::", {
       addressPolicy: parseText(env.TRACKER_ADDRESS_POLICY),
       rateLimit: parseText(env.TRACKER_RATE_LIMIT),
-      trustProxy: undefined,
+      trustProxy: parseText(env.TRACKER_TRUST_PROXY),
     }),
   };
 }

@@ -56,6 +56,6 @@ async function apply(transaction: Transaction, { sql, when }: Migration): Promis
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(sql));
   await transaction.execute({
     sql: `INSERT INTO ${APPLIED} (hash, created_at) VALUES (?, ?)`,
-    args: [new Uint8Array(digest).toHex(), when],
+    args: [Buffer.from(digest).toString("hex"), when],
   });
 }

@@ -151,7 +151,12 @@ export const FLOORS: readonly Floor[] = [
 
   {
     name: "tracker edge",
-    paths: ["tracker/edge.ts", "tracker/cloudflare-workers.d.ts"],
+    paths: [
+      "tracker/edge",
+      "tracker/edge-tracker",
+      "tracker/fetch",
+      "tracker/cloudflare-workers.d",
+    ].map((name) => `${name}.ts`),
     below: [
       ...TRACKER_BASE,
       ...["store interface", "stores", "announce", "app"].map((name) => `tracker ${name}`),

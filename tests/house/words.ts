@@ -41,7 +41,7 @@ const RULES: readonly Rule[] = [
     why: "the environment is read once, at the edge",
     words: /\bprocess\.(env|argv)\b|\bBun\.env\b|\bimport\.meta\.env\b/,
     where: SOURCE,
-    home: /^(peer\/cli\/process-edge|tracker\/index)\.ts$/,
+    home: /^(peer\/cli\/process-edge|tracker\/(index|fetch))\.ts$/,
     inComments: false,
   },
   {

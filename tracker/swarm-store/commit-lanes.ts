@@ -64,17 +64,16 @@ export class CommitLanes implements AsyncDisposable {
     if (this.#waitingCount >= WAITING_JOBS_MAX) {
       return Promise.reject(new StoreError("overloaded", "Cannot queue the write: too many wait"));
     }
-    const { promise, resolve, reject } = Promise.withResolvers<Result>();
-    const finish = (results: readonly ResultSet[]): void => resolve(job.finish(results));
-    const entry: Waiting = {
-      job: { prepare: () => job.prepare(), finish, failed: () => job.failed() },
-      reject,
-    };
-    const lane = this.#lanes[hashOf(key) % (this.#lanes.length || 1)];
-    this.#waitingCount++;
-    if (lane === undefined) this.#track(this.#commit([entry]));
-    else this.#enter(lane, entry);
-    return promise;
+    return new Promise<Result>((resolve, reject) => {
+      this.#enter(key, {
+        job: {
+          prepare: () => job.prepare(),
+          finish: (results) => resolve(job.finish(results)),
+          failed: () => job.failed(),
+        },
+        reject,
+      });
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -83,7 +82,14 @@ export class CommitLanes implements AsyncDisposable {
     this.#client.close();
   }
 
-  #enter(lane: Lane, entry: Waiting): void {
+  #enter(key: string, entry: Waiting): void {
+    const lane = this.#lanes[hashOf(key) % (this.#lanes.length || 1)];
+    this.#waitingCount++;
+    if (lane === undefined) this.#track(this.#commit([entry]));
+    else this.#wait(lane, entry);
+  }
+
+  #wait(lane: Lane, entry: Waiting): void {
     lane.waiting.push(entry);
     if (lane.isRunning) return;
     lane.isRunning = true;
