@@ -12,6 +12,7 @@ import { benchMemory } from "./scenarios/memory.ts";
 import { benchParts } from "./scenarios/parts.ts";
 import { benchPipe } from "./scenarios/pipe.ts";
 import { benchResume } from "./scenarios/resume.ts";
+import { benchShared } from "./scenarios/shared.ts";
 import { benchSmall } from "./scenarios/small.ts";
 import { benchTracker } from "./scenarios/tracker.ts";
 import { benchTransfer } from "./scenarios/transfer.ts";
@@ -19,7 +20,7 @@ import { print } from "./table.ts";
 
 /** `bun run bench [SCENARIO…]`: whole processes over loopback, ours beside others, in turn; prints Markdown.
  *
- *   SCENARIO       codec small parts pipe limits hash resume memory growth tracker transfer;
+ *   SCENARIO       codec small parts pipe limits hash resume memory growth tracker shared transfer;
  *                  transfer when none is named
  *   --quick        small sizes, one round; every scenario when none is named; under 3 minutes
  *   --rounds N     --size MIB,…  --leechers N,…  --torrents N,…  --part KIB  --peers N,…
@@ -52,6 +53,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   memory: benchMemory,
   growth: benchGrowth,
   tracker: benchTracker,
+  shared: benchShared,
   transfer: benchTransfer,
 };
 

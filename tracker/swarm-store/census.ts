@@ -108,7 +108,7 @@ function isWithin(ageMs: number, ageMaxMs: number): boolean {
   return ageMs >= 0 && ageMs < ageMaxMs;
 }
 
-/** `look` -> [swarms, peers, counted] */
+/** `look` -> [swarms, peers, when they were counted]; `count` -> [how many rows it went through] */
 function createStatements(db: LibSQLDatabase) {
   const value = sql.placeholder;
   const compile = (query: ReturnType<typeof sql>) => {
@@ -125,8 +125,8 @@ function createStatements(db: LibSQLDatabase) {
     // A time from the future is a wrong clock's.
     count: compile(
       sql`update ${census} set swarms = (select count(*) from ${swarms}), peers = (select count(*) from ${peers}), counted = ${value("now")}
-          where counted <= ${value("from")} or counted >= ${value("to")}`,
+          where counted <= ${value("from")} or counted >= ${value("to")} returning swarms + peers as counted`,
     ),
-    look: compile(sql`select swarms, peers, counted from ${census}`),
+    look: compile(sql`select swarms, peers, counted as at from ${census}`),
   };
 }

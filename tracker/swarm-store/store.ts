@@ -67,11 +67,13 @@ export interface Swept {
  * - `remove` takes away the entry of the same peer id; the one of the same host and port only if it is not another peer id's.
  * - An entry is verified from when somebody vouched for it until another replaces it; a store that was opened again may have
  *   forgotten it, and one that is shared may be late.
+ * - Where a limit on peers is reached, another one makes room for the new one; where that on swarms is, none is made. A store that
+ *   is shared may be late in that too, but for the limit on a network in a swarm.
  * - Concurrent announces are applied one after the other, in the order of the calls. */
 export interface SwarmStore extends AsyncDisposable {
   /** Applies an announce.
    * @returns the swarm afterwards, or undefined when the swarm is unknown and not to be made: then nothing changed
-   * @throws {StoreError} busy, overloaded, failed, closed; nothing of the announce was kept. unavailable: all of it or
+   * @throws {StoreError} busy, overloaded, full, failed, closed; nothing of the announce was kept. unavailable: all of it or
    * nothing, as the answer of a database far away may be what got lost */
   announce(announce: Announce): Promise<SwarmView | undefined>;
   /** Looks at the next entries and takes away the expired ones; calls walk through the whole store in turn.
