@@ -8,7 +8,7 @@ import type { Tracker } from "./tracker.ts";
 const EXECUTABLE = process.env.TRACKER_CMD ?? join(import.meta.dir, "../../../dist/tracker");
 
 export const oursFromSource = createTracker("tracker from source", FROM_SOURCE);
-export const oursCompiled = createTracker("tracker, executable", {
+export const oursCompiled = createTracker("tracker executable", {
   ...FROM_SOURCE,
   tracker: [EXECUTABLE],
 });
