@@ -147,6 +147,23 @@ describe("SharedSwarmStore, limited", () => {
     expect(await make(store, 6)).toBe(false);
   });
 
+  test("asks about a network only when it may have many in the swarm: a burst is bounded all the same", async () => {
+    await using store = await open({ limits: { peersPerNetworkMax: 8 } });
+    await store.announce(announceOf({ create: true, host: "10.0.0.2" }));
+    const statementsOf = async (port: number): Promise<number> => {
+      server.resetCounters();
+      await store.announce(announceOf({ port }));
+      return server.counters.statements;
+    };
+    const asked: number[] = [];
+    for (let port = 1; port <= 6; port++) asked.push(await statementsOf(port));
+    const few = asked[0] ?? 0;
+    expect(asked).toEqual([few, few, few, few, few + 1, few + 1]);
+    const ports = Array.from({ length: 60 }, (_, at) => 100 + at);
+    await Promise.all(ports.map((port) => store.announce(announceOf({ port }))));
+    expect(await store.totals(NOW)).toMatchObject({ incomplete: 9 });
+  });
+
   test("makes room in a swarm of 30,000 at the price of a small one", async () => {
     const limits = { peersPerNetworkMax: 8, peersPerSwarmMax: 30_000 };
     await using store = await open({ limits });

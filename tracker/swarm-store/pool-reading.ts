@@ -73,5 +73,6 @@ function parsePeer(row: Row): PooledPeer {
     complete: Number(complete) === 1,
     expires: Number(row[5]),
     verified: Number(row[6]) === 1,
+    network: String(row[7]),
   };
 }

@@ -122,13 +122,23 @@ export class AnnounceJob implements Job<SwarmView | typeof UNREAD | typeof FULL 
     const { statements, limits } = this.#state;
     const size = this.#size();
     return [
-      ...(limits.peersPerNetworkMax === Number.POSITIVE_INFINITY
-        ? []
-        : [statements.evictNeighbours]),
+      ...(this.#mayHaveNeighbours() ? [statements.evictNeighbours] : []),
       ...(size >= limits.peersPerSwarmMax || (isFull && size >= OWN_ROOM_PEERS)
         ? [statements.evictOfSwarm]
         : []),
     ];
+  }
+
+  /** Whether its network may have as many entries as it may have. Most networks have one or two, which a statement less is worth. */
+  #mayHaveNeighbours(): boolean {
+    const { cache, limits } = this.#state;
+    const { swarm, now } = this.#announce;
+    const { network } = this.#values;
+    if (limits.peersPerNetworkMax === Number.POSITIVE_INFINITY) return false;
+    const pool = cache.get(swarm);
+    const known = pool?.isFresh(now) === true ? pool.neighbours(network) : Number.POSITIVE_INFINITY;
+    pool?.expect(network);
+    return known >= limits.peersPerNetworkMax / 2;
   }
 
   #evictsElsewhere(isFull: boolean): boolean {
@@ -143,7 +153,8 @@ export class AnnounceJob implements Job<SwarmView | typeof UNREAD | typeof FULL 
   #apply(pool: SwarmPool | undefined, before: Row, evicted: readonly Row[]): void {
     if (pool === undefined) return;
     for (const peer of evicted) pool.evict(toEvicted(peer), this.#announce.now);
-    pool.apply(this.#announce, toReplaced(before), this.#values.stored);
+    const { network, stored: expires } = this.#values;
+    pool.apply(this.#announce, toReplaced(before), { network, expires });
     for (const address of this.#verified) pool.verify(address);
   }
 

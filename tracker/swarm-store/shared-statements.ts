@@ -33,7 +33,7 @@ export interface SharedStatements {
   readonly removePeer: Fill;
   /** Notes that somebody vouches for whoever is at the address. */
   readonly verifyPeer: Fill;
-  /** -> [host, port, zone, peer, complete, expires, verified] of living peers in a random window of the swarm */
+  /** -> [host, port, zone, peer, complete, expires, verified, network] of living peers in a random window of the swarm */
   readonly readPool: Fill;
   /** -> [all, complete] of the living peers */
   readonly countPeers: Fill;
@@ -99,7 +99,7 @@ function lastComplete(isMeant: SQL): SQL {
 }
 
 function window(side: SQL): SQL {
-  return sql`select ${peers.host}, ${peers.port}, ${peers.zone}, ${peers.peer}, ${peers.complete}, ${peers.expires}, ${peers.verified} from ${peers}
+  return sql`select ${peers.host}, ${peers.port}, ${peers.zone}, ${peers.peer}, ${peers.complete}, ${peers.expires}, ${peers.verified}, ${peers.network} from ${peers}
     where ${peers.swarm} = ${swarmId} and ${peers.random} ${side} ${value("start")} and ${isAlive}
     order by ${peers.random} limit ${value("limit")}`;
 }

@@ -68,7 +68,7 @@ export interface Swept {
  * - An entry is verified from when somebody vouched for it until another replaces it; a store that was opened again may have
  *   forgotten it, and one that is shared may be late.
  * - Where a limit on peers is reached, another one makes room for the new one; where that on swarms is, none is made. A store that
- *   is shared may be late in that too, but for the limit on a network in a swarm.
+ *   is shared may be late in that too.
  * - Concurrent announces are applied one after the other, in the order of the calls. */
 export interface SwarmStore extends AsyncDisposable {
   /** Applies an announce.

@@ -15,6 +15,8 @@ export interface PooledPeer {
   readonly complete: boolean;
   readonly expires: number;
   readonly verified: boolean;
+  /** Whose the host is. */
+  readonly network: string;
 }
 
 export interface Counts {
@@ -44,6 +46,8 @@ export class SwarmPool {
   readonly #readAt: number;
   readonly #byAddress = new Map<string, Entry>();
   readonly #byPeer = new Map<string, Entry>();
+  /** How many there are of a network, and how many announces of it were sent since they were read. */
+  readonly #networks = new Map<string, number>();
   /** Undefined while the pool is the whole swarm, which then is counted itself. */
   #counts: { complete: number; incomplete: number } | undefined;
   readonly #countedAt: number;
@@ -57,7 +61,10 @@ export class SwarmPool {
     counted: { readonly counts: Counts; readonly at: number } | undefined,
   ) {
     this.#readAt = readAt;
-    for (const peer of peers) this.#put(peer);
+    for (const peer of peers) {
+      this.#put(peer);
+      this.expect(peer.network);
+    }
     const isWhole = peers.length < POOL_PEERS;
     this.#counts = isWhole || counted === undefined ? undefined : { ...counted.counts };
     this.#countedAt = counted?.at ?? readAt;
@@ -92,14 +99,30 @@ export class SwarmPool {
     return this.#counts.complete + this.#counts.incomplete;
   }
 
+  /** How many of a network may be there, unless other trackers brought more within the pool's age. */
+  neighbours(network: string): number {
+    return this.isPart ? Number.POSITIVE_INFINITY : (this.#networks.get(network) ?? 0);
+  }
+
+  /** Takes note of an announce that is sent. */
+  expect(network: string): void {
+    this.#networks.set(network, (this.#networks.get(network) ?? 0) + 1);
+  }
+
   /** Does what was committed.
-   * @param expires when the database forgets the peer */
-  apply(announce: Announce, replaced: Replaced, expires: number): void {
+   * @param stored network of the peer, and when the database forgets it */
+  apply(
+    announce: Announce,
+    replaced: Replaced,
+    { network, expires }: Pick<PooledPeer, "network" | "expires">,
+  ): void {
     const { host, port, zone, peer, action } = announce;
     const verified = this.#isRenewedVerified(announce);
     for (const entry of this.#concerned(announce)) this.#forget(entry);
     const complete = announce.complete ?? replaced.complete > 0;
-    if (action === "add") this.#put({ host, port, zone, peer, complete, expires, verified });
+    if (action === "add") {
+      this.#put({ host, port, zone, peer, complete, expires, verified, network });
+    }
     this.#recount(action === "add" ? complete : undefined, replaced, announce.now);
   }
 
