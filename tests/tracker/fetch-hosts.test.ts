@@ -41,7 +41,8 @@ async function open(
   });
   return {
     server,
-    fetch: (path, init) => fetch(host.url + path, init),
+    // On kept connections Bun's client waited forever in some runs, after Node had refused a body unread; so never.
+    fetch: (path, init) => fetch(host.url + path, { ...init, keepalive: false }),
     [Symbol.asyncDispose]: async () => {
       await host[Symbol.asyncDispose]();
       await server[Symbol.asyncDispose]();
