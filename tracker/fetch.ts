@@ -4,6 +4,7 @@ import { systemClock } from "./clock.ts";
 import { parseEdgeConfig } from "./edge-config.ts";
 import { createEdgeTracker } from "./edge-tracker.ts";
 import { createForwardedAddress } from "./forwarded-address.ts";
+import { SHARED_OPTIONS } from "./swarm-store/shared.ts";
 
 /** The tracker for any host that takes a module with a `fetch`: Deno, and Node behind a server for such modules. There a request may
  * wait for what another one does; nothing is known to run between requests, so that one of them has to start the sweep. */
@@ -13,7 +14,6 @@ interface Caller {
   readonly remoteAddr?: { readonly hostname?: string };
 }
 
-const LANES = 4;
 const SWEEP_PAUSE_MS = 60_000;
 
 const log = getLogger("tracker");
@@ -29,7 +29,7 @@ const findAddress = createForwardedAddress(log, config.trustedProxies);
 const tracker = createEdgeTracker({
   config,
   clientAddress: (request) => findAddress(request, seen),
-  lanes: LANES,
+  lanes: SHARED_OPTIONS.lanes,
 });
 let sweptAt = Number.NEGATIVE_INFINITY;
 

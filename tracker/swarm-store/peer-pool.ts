@@ -26,7 +26,7 @@ const DIGIT_ZERO = 48;
 export class PeerPool {
   readonly #peers: PeerTable;
   #bytes = NO_BYTES;
-  #words = new Int32Array(0);
+  #words = NO_WORDS;
   #size = 0;
   /** Of entries whose texts no slot holds. */
   #longTexts: Map<number, string> | undefined;
@@ -51,11 +51,7 @@ export class PeerPool {
   }
 
   at(place: number): number {
-    return this.#wordAt(place * SLOT_BYTES + ENTRY_AT) >>> 0;
-  }
-
-  neighbourhoodAt(place: number): number {
-    return this.#wordAt(place * SLOT_BYTES);
+    return (this.#words[place * SLOT_WORDS + 1] ?? 0) >>> 0;
   }
 
   /** Looks up who is at the first `count` of `places`, and whose neighbour it is. */
@@ -160,10 +156,6 @@ export class PeerPool {
     this.#words = new Int32Array(bytes.buffer);
   }
 
-  #wordAt(at: number): number {
-    return this.#words[at >> 2] ?? 0;
-  }
-
   #setWord(at: number, word: number): void {
     this.#words[at >> 2] = word;
   }
@@ -195,3 +187,4 @@ function slotsFor(entries: number): number {
 }
 
 const NO_BYTES = new Uint8Array(0);
+const NO_WORDS = new Int32Array(0);

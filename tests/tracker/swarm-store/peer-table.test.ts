@@ -64,10 +64,12 @@ const page = Buffer.alloc(1000);
 /** What a pool has, by entry. */
 function textsOf(pool: PeerPool, peers: PeerTable): Map<number, string> {
   const found = new Map<number, string>();
+  const [entries, neighbourhoods] = [new Uint32Array(1), new Int32Array(1)];
   for (let place = 0; place < pool.size; place++) {
     const entry = pool.at(place);
     expect(peers.get(entry, PEER.place)).toBe(place);
-    expect(pool.neighbourhoodAt(place)).toBe(1 - entry);
+    pool.look(new Uint32Array([place]), 1, entries, neighbourhoods);
+    expect([entries[0], neighbourhoods[0]]).toEqual([entry, 1 - entry]);
     found.set(entry, page.toString("latin1", 3, pool.copyText(place, page, 3)));
   }
   return found;
