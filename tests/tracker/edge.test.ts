@@ -57,6 +57,8 @@ async function openEdge(bindings: EdgeBindings = {}, path = newPath()): Promise<
 async function request(miniflare: Miniflare, path: string, init: RequestInit = {}) {
   const headers = new Headers(init.headers);
   headers.set("cf-connecting-ip", headers.get("cf-connecting-ip") ?? "127.0.0.1");
+  // Where workerd has refused a body unread it ends the connection, which the next call may have taken by then.
+  headers.set("connection", "close");
   const { method = "GET" } = init;
   const body = init.body == null ? undefined : await new Response(init.body).arrayBuffer();
   const response = await miniflare.dispatchFetch(`http://localhost${path}`, {
