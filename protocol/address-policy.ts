@@ -1,6 +1,7 @@
 import ipaddr from "ipaddr.js";
 import type { Address } from "./address.ts";
 import { HOST_CHARS_MAX } from "./announce.ts";
+import { isIpv4, isIpv6 } from "./ip-literal.ts";
 
 /** Which address may be stored, handed out and dialled: one table for the tracker and the peer's dialler.
  *
@@ -155,16 +156,13 @@ export function resolveAnnouncedHost({ announced, source }: AnnouncedHost): stri
 /** @param text an IP literal; IPv6 may stand in brackets
  * @returns its canonical form, IPv4-mapped addresses as IPv4, or undefined when it is no literal that everybody reads alike */
 export function canonicalLiteral(text: string): string | undefined {
-  if (ipaddr.IPv4.isValidFourPartDecimal(text)) return text;
+  if (isIpv4(text)) return text;
   // As a socket for both kinds of addresses shows its IPv4 callers: the long way would take ten times as long.
   const mapped = text.startsWith("::ffff:") ? text.slice("::ffff:".length) : "";
-  if (ipaddr.IPv4.isValidFourPartDecimal(mapped)) return mapped;
+  if (isIpv4(mapped)) return mapped;
   const bare = text.startsWith("[") && text.endsWith("]") ? text.slice(1, -1) : text;
-  if (bare.includes("%") || !ipaddr.IPv6.isValid(bare)) return undefined;
-  // The library reads `::1.2.3.4` as the mapped form, which it is not, and takes any spelling of IPv4 for the end.
-  const dotted = /[^:]*\.[^:]*$/.exec(bare)?.[0];
-  const isPlain = dotted === undefined || ipaddr.IPv4.isValidFourPartDecimal(dotted);
-  if (!isPlain || bare === `::${dotted}`) return undefined;
+  // The library reads `::1.2.3.4` as the mapped form, which it is not.
+  if (!isIpv6(bare) || /^::[^:]*\.[^:]*$/.test(bare)) return undefined;
   return ipaddr.process(bare).toString();
 }
 

@@ -128,10 +128,11 @@ export class Bitfield {
   }
 }
 
-/** How many bits each byte has set. */
-const BITS_OF_BYTE = Uint8Array.from({ length: 256 }, (_, byte) =>
-  [0, 1, 2, 3, 4, 5, 6, 7].reduce((count, bit) => count + ((byte >> bit) & 1), 0),
-);
+/** How many bits each byte has set: its last one, and those of its half. */
+const BITS_OF_BYTE = new Uint8Array(256);
+for (let byte = 1; byte < 256; byte++) {
+  BITS_OF_BYTE[byte] = (BITS_OF_BYTE[byte >> 1] ?? 0) + (byte & 1);
+}
 
 function countBits(bytes: Uint8Array): number {
   return bytes.reduce((count, byte) => count + bitsOf(byte), 0);

@@ -140,15 +140,17 @@ function encodeItems(digests: Uint8Array, digestBytes: number, into: ArrayBuffer
 
 const DIGITS = new TextEncoder().encode("0123456789abcdef");
 /** Both digits of every byte, as they stand side by side in memory. */
-const DIGIT_PAIRS = new Uint16Array(
-  Uint8Array.from({ length: 512 }, (_, at) => {
-    const byte = at >> 1;
-    return DIGITS[at % 2 === 0 ? byte >> 4 : byte & 15] ?? 0;
-  }).buffer,
-);
+const DIGIT_PAIRS = new Uint16Array(256);
+const PAIR_BYTES = new Uint8Array(DIGIT_PAIRS.buffer);
+for (let byte = 0; byte < 256; byte++) {
+  PAIR_BYTES[2 * byte] = DIGITS[byte >> 4] ?? 0;
+  PAIR_BYTES[2 * byte + 1] = DIGITS[byte & 15] ?? 0;
+}
 /** What stands for all that is no digit: a bit that no digit has. */
 const NO_DIGIT = 0x80;
-const DIGIT_VALUE = Uint8Array.from({ length: 256 }, (_, byte) => {
-  const value = "0123456789abcdef".indexOf(String.fromCharCode(byte).toLowerCase());
-  return value < 0 ? NO_DIGIT : value;
-});
+const DIGIT_VALUE = new Uint8Array(256).fill(NO_DIGIT);
+for (const [value, digit] of DIGITS.entries()) {
+  DIGIT_VALUE[digit] = value;
+  // Capitals stand 32 before small letters; what stands 32 before a digit is none.
+  if (value >= 10) DIGIT_VALUE[digit - 32] = value;
+}

@@ -1,4 +1,4 @@
-import { isIP } from "node:net";
+import { isIpv4, isIpv6 } from "../../protocol/ip-literal.ts";
 
 /** Where someone listens; an IPv6 address stands without brackets. */
 export interface HostPort {
@@ -17,8 +17,8 @@ const ENDS_IN_NUMBER = /(?:^|\.)(?:\d+|0x[0-9a-f]*)\.?$/i;
  * @returns the host without brackets, or undefined when the text is none */
 export function parseHost(text: string): string | undefined {
   const bare = /^\[(.*)\]$/.exec(text)?.[1];
-  if (bare !== undefined) return isIP(bare) === 6 ? bare : undefined;
-  if (isIP(text) !== 0) return text;
+  if (bare !== undefined) return isIpv6(withoutZone(bare)) ? bare : undefined;
+  if (isIpv4(text) || isIpv6(withoutZone(text))) return text;
   return HOST.test(text) && !ENDS_IN_NUMBER.test(text) ? text : undefined;
 }
 
@@ -49,7 +49,10 @@ export function formatHostPort({ host, port }: HostPort): string {
 
 /** @returns whether the host means "all my addresses", which nobody can dial */
 export function isUnspecifiedHost(host: string): boolean {
-  return (
-    host === "0.0.0.0" || (isIP(host) === 6 && /^[0:.]+$|^::ffff:(?:0\.0\.0\.0|0:0)$/i.test(host))
-  );
+  return host === "0.0.0.0" || (isIpv6(host) && /^[0:.]+$|^::ffff:(?:0\.0\.0\.0|0:0)$/i.test(host));
+}
+
+/** `fe80::1%eth0` is an address on one network interface of this machine. */
+function withoutZone(text: string): string {
+  return text.replace(/%[0-9a-z.:-]+$/i, "");
 }

@@ -441,6 +441,7 @@ describe("parseHostPort", () => {
       "1.2.3.4:65535",
       "[::1]:7000",
       "[2001:db8::1]:80",
+      "[fe80::1%eth0.100]:80",
       "a_b.c-d.e:9",
     ]) {
       const address = parseHostPort(text, 1);
@@ -459,6 +460,8 @@ describe("parseHostPort", () => {
       "::1:80",
       "[::1]",
       "[h]:1",
+      "[fe80::1%]:1",
+      "[1.2.3.4%eth0]:1",
       "h:",
       ":1",
       "1.2.3:4",
