@@ -28,7 +28,7 @@ const ELF_HEAD_BYTES = 4096;
 export const PEER: Pick<ExecutableOptions, "entry" | "threads" | "plugins"> = {
   entry: join(ROOT, "peer/index.ts"),
   threads: [join(ROOT, "peer/storage/hash-worker.ts")],
-  plugins: [embedBlake3(addonPlatform())],
+  plugins: [embedBlake3(addonPlatform()), loadWhenUsed()],
 };
 
 /** What the tracker's executable is made of, beside its addon. */
@@ -67,6 +67,37 @@ export async function buildExecutable(options: ExecutableOptions): Promise<numbe
     await rm(fresh, { force: true });
   }
   return (await stat(outfile)).size;
+}
+
+/** Packages import modules of the runtime that they hardly ever use and that take a sixth of a program's start to load:
+ * commander's way to start other programs, and its and LogTape's way to print objects and to take colours off help texts. In
+ * an executable those are loaded when they are used. */
+export function loadWhenUsed(): BunPlugin {
+  const importers =
+    /[\\/](?:commander[\\/]lib[\\/](?:command|help)|logtape[\\/]dist[\\/]util\.node)\.js$/;
+  return {
+    name: "load-when-used",
+    setup(build) {
+      build.onLoad({ filter: importers }, async ({ path }) => ({
+        contents: withLateModules(await Bun.file(path).text()),
+        loader: "js",
+      }));
+    },
+  };
+}
+
+/** @param source an ES module of a package
+ * @throws {Error} it imports nothing that could wait */
+export function withLateModules(source: string): string {
+  const imports = /^import (?:(\w+)|\{ (\w+) \}) from ['"](node:(?:child_process|util))['"];?$/gm;
+  const late = source.replace(imports, (_, whole, one, name) => {
+    const load = `process.getBuiltinModule("${name}")`;
+    return whole === undefined
+      ? `const ${one} = (...args) => ${load}.${one}(...args);`
+      : `const ${whole} = new Proxy({}, { get: (_, key) => ${load}[key] });`;
+  });
+  if (late === source) throw new Error("Cannot build: a package imports other modules by now");
+  return late;
 }
 
 /** The BLAKE3 library looks for its native addon in many places, among them those that the environment names. Inside the
@@ -181,7 +212,7 @@ async function writeModule(name: string, text: string): Promise<void> {
 
 async function buildAll(): Promise<void> {
   const platform = addonPlatform();
-  const plugins = [embedLibsql(platform)];
+  const plugins = [embedLibsql(platform), loadWhenUsed()];
   await report("peer", { ...PEER, outfile: join(ROOT, "dist/peer") });
   if (!existsSync(blake3Addon(platform, join(ROOT, "node_modules")))) {
     process.stdout.write(`dist/peer is without BLAKE3: no addon for ${platform} is installed\n`);

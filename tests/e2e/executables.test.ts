@@ -9,6 +9,7 @@ import {
   embedLibsql,
   PEER,
   TRACKER,
+  withLateModules,
   withStaticAddon,
 } from "../../build.ts";
 import type { PartAlgorithm } from "../../protocol/part-algorithm.ts";
@@ -208,6 +209,36 @@ describe("embedLibsql", () => {
     expect(() => withStaticAddon(source.replace("requireNative()", "load()"), "/a")).toThrow(
       "another loader",
     );
+  });
+});
+
+describe("withLateModules", () => {
+  const packages = [
+    "commander/lib/command.js",
+    "commander/lib/help.js",
+    "@logtape/logtape/dist/util.node.js",
+  ];
+
+  test.each(packages)(
+    "withLateModules leaves %s nothing to load before it is used",
+    async (path) => {
+      const source = await Bun.file(join(ROOT, "node_modules", path)).text();
+      const early = /^import .*node:(?:util|child_process)/m;
+      expect(source).toMatch(early);
+      expect(withLateModules(source)).not.toMatch(early);
+    },
+  );
+
+  test("withLateModules gives what the modules would have given, and refuses a module that imports none of them", async () => {
+    const source = [
+      'import util from "node:util";',
+      "import { stripVTControlCharacters } from 'node:util';",
+      'export default [util.inspect({ a: 1 }), stripVTControlCharacters("\u001b[1mbold")];',
+    ].join("\n");
+    const late = join(built.path, "late.mjs");
+    await writeFile(late, withLateModules(source));
+    expect((await import(late)).default).toEqual(["{ a: 1 }", "bold"]);
+    expect(() => withLateModules('import fs from "node:fs";')).toThrow("other modules");
   });
 });
 
