@@ -42,7 +42,7 @@ export async function secure(
     throw new TransportError("reset", "Cannot encrypt the connection: the remote is gone already");
   }
   const slot: SocketSlot = {};
-  const [, socket] = raw.upgradeTLS<SocketSlot>({
+  const [ciphertext, socket] = raw.upgradeTLS<SocketSlot>({
     data: slot,
     tls: {
       ...certificate,
@@ -71,6 +71,9 @@ export async function secure(
       },
     },
   });
+  // Nobody reads those bytes: without a handler they are not even copied. One who called has its handlers to itself; one
+  // who was called shares them with its listener, where SocketStreams lets go of each chunk.
+  if (!isServer) ciphertext.reload({ socket: { drain: () => undefined } });
   const streams = new SocketStreams(socket);
   slot.streams = streams;
   const onAbort = () =>
