@@ -1,6 +1,7 @@
 import { mkdir, rename, symlink } from "node:fs/promises";
 import { basename, join } from "node:path";
-import type { Scene } from "./client.ts";
+import type { Scene, Started, Swarm } from "./client.ts";
+import { whileRunning } from "./spawn.ts";
 
 /** What the BitTorrent programs need to meet: a .torrent file and a tracker, both made here. Node n (0 is the seeder)
  * listens on its own loopback address, so that no program takes two others for one. */
@@ -54,6 +55,27 @@ export async function createMeeting(scene: Scene): Promise<Meeting> {
     seederReady: ready.promise,
     stop: () => tracker.stop(true),
   };
+}
+
+/** Waits until a seeder has announced itself.
+ * @param isUp what else it has to say before
+ * @throws when it ends before; neither it nor the tracker runs on then */
+export async function startSeeder(
+  meeting: Meeting,
+  seeder: Started,
+  isUp?: Promise<unknown>,
+): Promise<Pick<Swarm, "seeder" | "stop">> {
+  const stop = async () => {
+    await seeder.stop();
+    await meeting.stop();
+  };
+  try {
+    await whileRunning(["Its seeder", seeder], Promise.all([isUp, meeting.seederReady]));
+  } catch (cause) {
+    await stop();
+    throw cause;
+  }
+  return { seeder, stop };
 }
 
 function answer(ports: readonly number[]): Uint8Array {

@@ -14,8 +14,8 @@ export interface Scene {
 /** A process that was started. */
 export interface Started {
   readonly pid: number;
-  /** Settles when it is over. */
-  readonly exited: Promise<unknown>;
+  /** Resolves when it is over, with how it ended: a signal's name, or its exit code. */
+  readonly exited: Promise<string>;
   stop(): Promise<void>;
 }
 

@@ -4,6 +4,7 @@ import type { Client, Leecher, Scene } from "./client.ts";
 import { inDirectory, workRoot } from "./files.ts";
 import { MIB } from "./options.ts";
 import { ProcessMeter } from "./process-meter.ts";
+import { whileRunning } from "./spawn.ts";
 import { spread } from "./table.ts";
 
 /** One transfer, measured from the start of the first leecher to the last complete file, start-up included. */
@@ -22,7 +23,7 @@ const SAMPLE_MS = 20;
 const TIME_MS_MAX = 120_000;
 
 /** @param leecherCount how many get the file at once
- * @throws when a leecher fails, takes too long, or its file differs */
+ * @throws when the seeder or a leecher fails, it takes too long, or a file differs */
 export async function measure(
   client: Client,
   file: Omit<Scene, "directory">,
@@ -39,7 +40,8 @@ export async function measure(
       for (let n = 1; n <= leecherCount; n++) leechers.push(swarm.startLeecher(n));
       const meters = leechers.map((leecher) => new ProcessMeter(leecher.pid));
       const done = Promise.all(leechers.map((leecher) => leecher.done));
-      await sampling([seeder, ...meters], () => within(TIME_MS_MAX, done));
+      const served = whileRunning(["Its seeder", swarm.seeder], done);
+      await sampling([seeder, ...meters], () => within(TIME_MS_MAX, served));
       const seconds = (performance.now() - startedMs) / 1000;
       for (const leecher of leechers) await compare(file.file, leecher.target);
       return summarize(file.fileBytes * leecherCount, seconds, seeder, meters);

@@ -1,8 +1,10 @@
+import { basename } from "node:path";
 import type { Started } from "./client.ts";
 
 /** A process of a bench, with its standard output at hand. */
 export interface Spawned extends Started {
-  /** Resolves with the pattern's first group, or with all of it, when it shows in the output. */
+  /** Resolves with the pattern's first group, or with all of it, when it shows in the output.
+   * @throws when the process ends without it, with how it ended and what it said last */
   match(pattern: RegExp): Promise<string>;
 }
 
@@ -26,31 +28,44 @@ export function spawn(command: readonly string[], options: SpawnOptions = {}): S
     ...(cwd === undefined ? {} : { cwd }),
   });
   const other = new Search(child[watch === "stdout" ? "stderr" : "stdout"]);
-  const searched = new Search(child[watch], () => other.text);
+  const searched = new Search(child[watch]);
   const stop = async () => {
     child.kill();
     const timer = setTimeout(() => child.kill("SIGKILL"), KILL_AFTER_MS);
     await child.exited;
     clearTimeout(timer);
   };
-  return {
-    pid: child.pid,
-    exited: child.exited,
-    stop,
-    match: (pattern) => searched.match(pattern),
+  const exited = child.exited.then((code) => `${child.signalCode ?? `exit code ${code}`}`);
+  const match = async (pattern: RegExp) => {
+    const found = await searched.match(pattern);
+    if (found !== undefined) return found;
+    const how = await exited;
+    const said = (searched.text + other.text).trim().slice(-SAID_CHARS_MAX);
+    throw new Error(`${basename(command[0] ?? "")} ended by ${how} without ${pattern}: ${said}`);
   };
+  return { pid: child.pid, exited, stop, match };
 }
+
+/** @throws when the process ends before the work is done */
+export async function whileRunning<Result>(
+  [who, { exited }]: readonly [who: string, process: Pick<Started, "exited">],
+  work: Promise<Result>,
+): Promise<Result> {
+  const early = async (): Promise<never> => {
+    throw new Error(`${who} ended by ${await exited}`);
+  };
+  return await Promise.race([work, early()]);
+}
+
+const SAID_CHARS_MAX = 500;
 
 /** Reads a stream to its end and looks for patterns in what came so far. */
 class Search {
   #text = "";
   #hasEnded = false;
   readonly #waiting = new Set<() => void>();
-  readonly #explain: () => string;
 
-  /** @param explain says why a pattern may be missing */
-  constructor(stream: ReadableStream<Uint8Array>, explain = () => "") {
-    this.#explain = explain;
+  constructor(stream: ReadableStream<Uint8Array>) {
     void this.#read(stream);
   }
 
@@ -58,15 +73,13 @@ class Search {
     return this.#text;
   }
 
-  match(pattern: RegExp): Promise<string> {
-    const found = Promise.withResolvers<string>();
+  /** @returns undefined when the stream ends without it */
+  match(pattern: RegExp): Promise<string | undefined> {
+    const found = Promise.withResolvers<string | undefined>();
     const look = () => {
       const hit = pattern.exec(this.#text);
       if (hit !== null) found.resolve(hit[1] ?? hit[0]);
-      else if (this.#hasEnded)
-        found.reject(
-          new Error(`Ended without ${pattern}: ${(this.#text + this.#explain()).slice(-500)}`),
-        );
+      else if (this.#hasEnded) found.resolve(undefined);
       else return;
       this.#waiting.delete(look);
     };

@@ -1,6 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { addressOf, createMeeting, type Meeting } from "../bittorrent.ts";
+import { addressOf, createMeeting, type Meeting, startSeeder } from "../bittorrent.ts";
 import type { Client, Leecher, Scene, Swarm } from "../client.ts";
 import { spawn } from "../spawn.ts";
 
@@ -48,14 +48,9 @@ async function start(scene: Scene): Promise<Swarm> {
     "--bt-seed-unverified=true",
     "--check-integrity=false",
   ]);
-  await meeting.seederReady;
   return {
-    seeder,
+    ...(await startSeeder(meeting, seeder)),
     startLeecher: (n) => startLeecher(n, meeting, join(scene.directory, `leecher${n}`)),
-    stop: async () => {
-      await seeder.stop();
-      await meeting.stop();
-    },
   };
 }
 

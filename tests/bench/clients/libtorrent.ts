@@ -1,6 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { addressOf, createMeeting, type Meeting } from "../bittorrent.ts";
+import { addressOf, createMeeting, type Meeting, startSeeder } from "../bittorrent.ts";
 import type { Client, Leecher, Scene, Swarm } from "../client.ts";
 import { spawn } from "../spawn.ts";
 
@@ -25,15 +25,9 @@ export const libtorrent: Client = {
 async function start(scene: Scene): Promise<Swarm> {
   const meeting = await createMeeting(scene);
   const seeder = run("seed", 0, meeting, meeting.seedDirectory);
-  await seeder.match(/READY/);
-  await meeting.seederReady;
   return {
-    seeder,
+    ...(await startSeeder(meeting, seeder, seeder.match(/READY/))),
     startLeecher: (n) => startLeecher(n, meeting, join(scene.directory, `leecher${n}`)),
-    stop: async () => {
-      await seeder.stop();
-      await meeting.stop();
-    },
   };
 }
 

@@ -1,9 +1,9 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { waitUntil } from "../../support/wait.ts";
-import { addressOf, createMeeting, type Meeting } from "../bittorrent.ts";
+import { addressOf, createMeeting, type Meeting, startSeeder } from "../bittorrent.ts";
 import type { Client, Leecher, Scene, Swarm } from "../client.ts";
-import { type Spawned, spawn } from "../spawn.ts";
+import { type Spawned, spawn, whileRunning } from "../spawn.ts";
 
 /** rtorrent as a daemon, everything that could slow it switched off. */
 export const rtorrent: Client = {
@@ -21,14 +21,9 @@ const DONE_MS_MAX = 120_000;
 async function start(scene: Scene): Promise<Swarm> {
   const meeting = await createMeeting(scene);
   const seeder = run(0, { scene, meeting, files: meeting.seedDirectory }).started;
-  await meeting.seederReady;
   return {
-    seeder,
+    ...(await startSeeder(meeting, seeder)),
     startLeecher: (n) => startLeecher(n, scene, meeting),
-    stop: async () => {
-      await seeder.stop();
-      await meeting.stop();
-    },
   };
 }
 
@@ -36,10 +31,11 @@ function startLeecher(n: number, scene: Scene, meeting: Meeting): Leecher {
   const files = join(scene.directory, `leecher${n}`);
   mkdirSync(files);
   const { started, flag } = run(n, { scene, meeting, files });
-  const done = waitUntil(() => existsSync(flag), `end of rtorrent ${n}`, {
+  const complete = waitUntil(() => existsSync(flag), `end of rtorrent ${n}`, {
     timeoutMs: DONE_MS_MAX,
   });
-  return { ...started, done: done.then(() => undefined), target: join(files, meeting.name) };
+  const done = whileRunning([`Downloader ${n}`, started], complete).then(() => undefined);
+  return { ...started, done, target: join(files, meeting.name) };
 }
 
 /** @returns the process, and the path that exists when its download is complete */

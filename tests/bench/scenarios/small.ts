@@ -1,4 +1,4 @@
-import type { Client } from "../client.ts";
+import type { Client, Scene } from "../client.ts";
 import { libtorrent } from "../clients/libtorrent.ts";
 import { nginxCurl } from "../clients/nginx-curl.ts";
 import { createPeerClient, PLAIN, TLS } from "../clients/peer.ts";
@@ -6,7 +6,9 @@ import { inDirectory, randomFile, workRoot } from "../files.ts";
 import { within } from "../measure.ts";
 import { type BenchOptions, MIB, sizesOf } from "../options.ts";
 import { COMPILED, FROM_SOURCE } from "../programs.ts";
+import { whileRunning } from "../spawn.ts";
 import { printTable, quantile } from "../table.ts";
+import { type Contender, type Turn, takeTurns } from "../turns.ts";
 
 /** How long a small file takes, where starting and meeting is nearly all of it. */
 
@@ -17,9 +19,9 @@ interface Latency {
   readonly endMs: number | undefined;
 }
 
-interface Contender {
+/** Ours end by themselves when they are complete. */
+interface Installed extends Contender {
   readonly client: Client;
-  readonly endsItself: boolean;
 }
 
 /** Taken in turns of so many, so that a busy minute hits all. */
@@ -31,18 +33,14 @@ export async function benchSmall(options: BenchOptions): Promise<void> {
   const contenders = await installed();
   for (const mib of sizesOf(options, { quick: [1], full: [1] })) {
     const file = { file: await randomFile(mib), fileBytes: mib * MIB, partBytes: 256 * 1024 };
-    const results = new Map<string, Latency[]>();
-    for (let done = 0; done < rounds; done += TURN) {
-      for (const contender of contenders) {
-        const { name } = contender.client;
-        const turn = await takeTurn(contender, file, Math.min(TURN, rounds - done));
-        results.set(name, [...(results.get(name) ?? []), ...turn]);
-      }
-    }
+    const turns = Math.ceil(rounds / TURN);
+    const results = await takeTurns<Installed, Latency>(contenders, turns, (contender, turn) =>
+      download(contender, { file, times: Math.min(TURN, rounds - TURN * (turn.round - 1)) }, turn),
+    );
     printTable(
       `${mib} MiB, downloader's start to complete, ${rounds} times`,
       ["client", "median ms", "p90 ms", "least ms", "process over, median ms"],
-      [...results].map(([name, latencies]) => [name, ...cells(latencies)]),
+      results.map(({ contender, figures }) => [contender.name, ...cells(figures)]),
     );
   }
 }
@@ -56,42 +54,42 @@ function cells(latencies: readonly Latency[]): readonly string[] {
   ];
 }
 
-async function installed(): Promise<readonly Contender[]> {
+async function installed(): Promise<readonly Installed[]> {
   const ours = [FROM_SOURCE, ...(COMPILED === undefined ? [] : [COMPILED])].flatMap((programs) =>
-    [TLS, PLAIN].map((flags) => ({
-      client: createPeerClient(`peer ${flags[1]}, ${programs.label}`, {
-        flags,
-        programs,
-        serves: false,
-      }),
-      endsItself: true,
-    })),
+    [TLS, PLAIN].map((flags) => {
+      const name = `peer ${flags[1]}, ${programs.label}`;
+      return createPeerClient(name, { flags, programs, serves: false });
+    }),
   );
-  const others: Contender[] = [];
+  const others: Client[] = [];
   for (const client of [nginxCurl, libtorrent]) {
-    if ((await client.version()) !== undefined) others.push({ client, endsItself: false });
+    if ((await client.version()) !== undefined) others.push(client);
   }
-  return [...ours, ...others];
+  const toInstalled = (isOurs: boolean) => (client: Client) => ({
+    client,
+    name: client.name,
+    isOurs,
+  });
+  return [...ours.map(toInstalled(true)), ...others.map(toInstalled(false))];
 }
 
-async function takeTurn(
-  { client, endsItself }: Contender,
-  file: { readonly file: string; readonly fileBytes: number; readonly partBytes: number },
-  count: number,
-): Promise<readonly Latency[]> {
-  return await inDirectory(workRoot(), async (directory) => {
+async function download(
+  { client, isOurs: endsItself }: Installed,
+  { file, times }: { readonly file: Omit<Scene, "directory">; readonly times: number },
+  { add }: Turn<Latency>,
+): Promise<void> {
+  await inDirectory(workRoot(), async (directory) => {
     const swarm = await client.start({ ...file, directory });
-    const latencies: Latency[] = [];
     try {
-      for (let n = 1; n <= count; n++) {
+      for (let n = 1; n <= times; n++) {
         const startedMs = performance.now();
         const leecher = swarm.startLeecher(n);
         try {
-          await within(DONE_MS_MAX, leecher.done);
+          await within(DONE_MS_MAX, whileRunning(["Its seeder", swarm.seeder], leecher.done));
           const completeMs = performance.now() - startedMs;
           if (endsItself) await within(DONE_MS_MAX, leecher.exited);
           const endMs = endsItself ? performance.now() - startedMs : undefined;
-          latencies.push({ completeMs, endMs });
+          add({ completeMs, endMs });
         } finally {
           await leecher.stop();
         }
@@ -99,6 +97,5 @@ async function takeTurn(
     } finally {
       await swarm.stop();
     }
-    return latencies;
   });
 }

@@ -10,14 +10,12 @@ import { randomFile } from "../files.ts";
 import { MEASURED_HEAD, type Measured, measure, toCells } from "../measure.ts";
 import { type BenchOptions, KIB, MIB, roundsOf } from "../options.ts";
 import { print, printTable } from "../table.ts";
+import { type Contender, takeTurns } from "../turns.ts";
 
 /** One large file from one to one and from one to several, ours beside the others in turn. */
 
-const CLIENTS: readonly Client[] = [
-  peerPlain,
-  peerTls,
-  peerPlainBlake3,
-  peerTlsBlake3,
+const OURS: readonly Client[] = [peerPlain, peerTls, peerPlainBlake3, peerTlsBlake3];
+const OTHERS: readonly Client[] = [
   libtorrent,
   rtorrent,
   aria2,
@@ -28,7 +26,7 @@ const CLIENTS: readonly Client[] = [
   createBareLoop("none"),
 ];
 
-interface Installed extends Client {
+interface Installed extends Client, Contender {
   /** The version that is here. */
   readonly found: string;
 }
@@ -68,37 +66,34 @@ async function compareAll(
   const rounds = roundsOf(options, 5);
   const { partBytes = MIB } = options;
   const file = { file: await randomFile(mib), fileBytes: mib * MIB, partBytes };
-  const results = new Map<Installed, Measured[]>(clients.map((client) => [client, []]));
-  for (let round = 0; round < rounds; round++) {
-    for (const client of clients) {
-      results.get(client)?.push(await measure(client, file, leechers));
-    }
-  }
+  const results = await takeTurns<Installed, Measured>(clients, rounds, async (client, { add }) => {
+    add(await measure(client, file, leechers));
+  });
   printTable(
     `${mib} MiB, 1 -> ${leechers}, parts of ${partBytes / KIB} KiB, medians of ${rounds} (least to most)`,
     ["client", ...MEASURED_HEAD],
-    [...results].map(([{ name }, measured]) => [name, ...toCells(measured)]),
+    results.map(({ contender, figures }) => [contender.name, ...toCells(figures)]),
   );
   await options.record(
-    [...results].map(([client, measured]) => ({
-      client: client.name,
-      version: client.found,
-      settings: client.settings,
+    results.map(({ contender: { name, found, settings }, figures }) => ({
+      client: name,
+      version: found,
+      settings,
       ...{ mib, leechers, partBytes },
-      rounds: measured,
+      rounds: [...figures],
     })),
   );
 }
 
 async function installed(wanted: readonly string[]): Promise<readonly Installed[]> {
   const found: Installed[] = [];
-  for (const client of CLIENTS) {
+  for (const client of [...OURS, ...OTHERS]) {
     if (wanted.length > 0 && !wanted.includes(client.name)) continue;
     const version = await client.version();
     if (version === undefined) print(`- ${client.name}: not installed, left out`);
     else {
       print(`- ${client.name}: ${version}; ${client.settings}`);
-      found.push({ ...client, found: version });
+      found.push({ ...client, found: version, isOurs: OURS.includes(client) });
     }
   }
   return found;
