@@ -99,8 +99,8 @@ export class AnnounceService {
     const { peersJson, complete, incomplete } = view;
     const perSecond = this.activity.perSecond();
     const { interval, min_interval } = planInterval(request, view, perSecond, this.#options);
-    const numbers = { interval, min_interval, complete, incomplete };
-    return `{"peers":${peersJson},${JSON.stringify(numbers).slice(1)}`;
+    const intervals = `"interval":${interval},"min_interval":${min_interval}`;
+    return `{"peers":${peersJson},${intervals},"complete":${complete},"incomplete":${incomplete}}`;
   }
 
   /** Only what makes a swarm counts as one that is made, and only the store knows which announce does. */

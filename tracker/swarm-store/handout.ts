@@ -1,5 +1,6 @@
-import { HANDOUT_PEERS_MAX, HOST_CHARS_MAX } from "../../protocol/announce.ts";
+import { HANDOUT_PEERS_MAX } from "../../protocol/announce.ts";
 import { assert } from "../../protocol/errors.ts";
+import { AnswerPage } from "./answer-page.ts";
 import type { PeerPool } from "./peer-pool.ts";
 import { PEER, type PeerTable, PUBLIC_ZONE, zoneNumber } from "./peer-table.ts";
 import type { News } from "./subject.ts";
@@ -8,14 +9,6 @@ import type { Walk } from "./walk.ts";
 
 /** From one /24 or /48 no more than so many, while there are others: who owns one net must not be all that others hear of. */
 const NEIGHBOURS_MAX = 2;
-
-/** Room for the text of an address and what stands before it, whatever its host. */
-const TEXT_BYTES_MAX = HOST_CHARS_MAX + 64;
-/** Of a pool's texts answers are made with these. */
-const FIRST = Buffer.from('[{"host":"');
-const VERIFIED = Buffer.from(',"verified":true');
-const NEXT = Buffer.from('},{"host":"');
-const LAST = Buffer.from("}]");
 
 export interface HandoutOptions {
   readonly peers: PeerTable;
@@ -38,7 +31,7 @@ export class Handout {
   readonly #places = new Uint32Array(HANDOUT_PEERS_MAX);
   readonly #entries = new Uint32Array(HANDOUT_PEERS_MAX);
   readonly #neighbourhoods = new Int32Array(HANDOUT_PEERS_MAX);
-  readonly #page = Buffer.alloc(LAST.length + HANDOUT_PEERS_MAX * TEXT_BYTES_MAX);
+  readonly #page = new AnswerPage();
 
   /** Begins another one. */
   begin(caller: News, options: HandoutOptions): void {
@@ -71,9 +64,10 @@ export class Handout {
   /** @returns the JSON text of a `ToldPeer[]`; neighbours fill it up when there were too few others */
   toJson(want: number): string {
     const page = this.#page;
-    const end = this.#drawn.write(page, 0, want);
-    const at = this.#neighbours.write(page, end, want - this.#drawn.size);
-    return at === 0 ? "[]" : page.toString("latin1", 0, copy(LAST, page, at));
+    page.clear();
+    this.#drawn.tell(page, want);
+    this.#neighbours.tell(page, want - this.#drawn.size);
+    return page.toJson();
   }
 
   #mayTell(pool: PeerPool, entry: number): boolean {
@@ -99,25 +93,10 @@ class Places {
     this.#places[this.size++] = place;
   }
 
-  /** Writes who is there, at most `count`.
-   * @returns where it ends on the page */
-  write(page: Buffer, from: number, count: number): number {
-    let at = from;
-    for (let index = 0; index < this.size && index < count; index++) {
-      const pool = this.#pools[index];
-      const place = this.#places[index] ?? 0;
-      if (pool === undefined) break;
-      at = copy(at === 0 ? FIRST : NEXT, page, at);
-      at = pool.copyText(place, page, at);
-      if (pool.isVerifiedAt(place)) at = copy(VERIFIED, page, at);
-    }
-    return at;
+  /** Writes who is there, at most `count`. */
+  tell(page: AnswerPage, count: number): void {
+    const told = Math.min(this.size, count);
+    for (let index = 0; index < told; index++)
+      this.#pools[index]?.tell(this.#places[index] ?? 0, page);
   }
-}
-
-/** @returns where it ends on the page */
-function copy(source: Buffer, page: Buffer, at: number): number {
-  let end = at;
-  for (let from = 0; from < source.length; from++) page[end++] = source[from] ?? 0;
-  return end;
 }

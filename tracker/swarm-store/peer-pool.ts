@@ -1,25 +1,30 @@
 import type { PeerAddress } from "../../protocol/announce.ts";
+import {
+  type AnswerPage,
+  LITERAL_WORDS,
+  PORT_WORDS,
+  wordsFor,
+  writeAddress,
+} from "./answer-page.ts";
 import { PEER, type PeerTable, PUBLIC_ZONE } from "./peer-table.ts";
 
-/** A slot: neighbourhood and entry, four bytes each, how long the text is and whether the peer is verified, and the text. It
- * holds the address of every IPv4 and IPv6 literal; longer ones, names, stay outside. */
-const SLOT_BYTES = 64;
-const SLOT_WORDS = SLOT_BYTES / 4;
-const ENTRY_AT = 4;
-const HEAD_AT = 8;
-/** In the head, beside the length. */
+/** A slot, in words of four bytes: neighbourhood, entry, how many words the host's text has and whether the peer is verified,
+ * and the text of its address. It holds that of every IPv4 and IPv6 literal; longer ones, names, stay outside. */
+const ENTRY_AT = 1;
+const HEAD_AT = 2;
+const TEXT_AT = 3;
+const SLOT_WORDS = TEXT_AT + PORT_WORDS + LITERAL_WORDS;
+const WORD_BYTES = 4;
+const SLOT_BYTES = SLOT_WORDS * WORD_BYTES;
+/** In the head, beside the number of words. */
 const VERIFIED = 0x80;
-const LENGTH = 0x7f;
-const TEXT_AT = 9;
-const TEXT_BYTES_MAX = SLOT_BYTES - TEXT_AT;
+const HOST_WORDS = 0x7f;
 const SLOTS_MIN = 2;
 /** A pool's memory doubles while it has fewer slots than this, and grows by GROWTH from there on. */
 const SLOTS_DOUBLED_MAX = 64;
 const GROWTH = 1.4;
 /** Of a pool that became this much smaller, the memory is given back. */
 const SHRINKAGE = 4;
-const BETWEEN = '","port":';
-const DIGIT_ZERO = 48;
 
 /** Entries to draw from, in no order. What answers are made of lies side by side as bytes, apart from the entries: to fetch
  * fifty texts from all over the memory costs ten times what it costs to copy them from here. */
@@ -29,7 +34,7 @@ export class PeerPool {
   #words = NO_WORDS;
   #size = 0;
   /** Of entries whose texts no slot holds. */
-  #longTexts: Map<number, string> | undefined;
+  #longTexts: Map<number, Int32Array> | undefined;
   /** How many may be told of to their own zone only. */
   #zoned = 0;
 
@@ -51,7 +56,7 @@ export class PeerPool {
   }
 
   at(place: number): number {
-    return (this.#words[place * SLOT_WORDS + 1] ?? 0) >>> 0;
+    return (this.#words[place * SLOT_WORDS + ENTRY_AT] ?? 0) >>> 0;
   }
 
   /** Looks up who is at the first `count` of `places`, and whose neighbour it is. */
@@ -60,43 +65,36 @@ export class PeerPool {
     for (let index = 0; index < count; index++) {
       const at = (places[index] ?? 0) * SLOT_WORDS;
       neighbourhoods[index] = words[at] ?? 0;
-      entries[index] = words[at + 1] ?? 0;
+      entries[index] = words[at + ENTRY_AT] ?? 0;
     }
-  }
-
-  isVerifiedAt(place: number): boolean {
-    return ((this.#bytes[place * SLOT_BYTES + HEAD_AT] ?? 0) & VERIFIED) !== 0;
   }
 
   /** @param entry of this pool */
   setVerified(entry: number): void {
-    const at = this.#peers.get(entry, PEER.place) * SLOT_BYTES + HEAD_AT;
-    this.#bytes[at] = (this.#bytes[at] ?? 0) | VERIFIED;
+    const at = this.#peers.get(entry, PEER.place) * SLOT_WORDS + HEAD_AT;
+    this.#words[at] = (this.#words[at] ?? 0) | VERIFIED;
   }
 
-  /** Copies where a peer is, but for what is the same for all: `HOST","port":PORT`.
-   * @param target has room for it at `at`
-   * @returns where it ends */
-  copyText(place: number, target: Buffer, at: number): number {
-    const source = this.#bytes;
-    const start = place * SLOT_BYTES + TEXT_AT;
-    const length = (source[start - 1] ?? 0) & LENGTH;
-    if (length === 0) return at + target.write(this.#longTextAt(place), at, "latin1");
-    for (let from = 0; from < length; from++) target[at + from] = source[start + from] ?? 0;
-    return at + length;
+  /** Writes who is at a place. */
+  tell(place: number, page: AnswerPage): void {
+    const at = place * SLOT_WORDS;
+    const head = this.#words[at + HEAD_AT] ?? 0;
+    const hostWords = head & HOST_WORDS;
+    const isVerified = (head & VERIFIED) !== 0;
+    if (hostWords > 0) page.add(this.#words, at + TEXT_AT, hostWords, isVerified);
+    else this.#tellLongText(this.at(place), page, isVerified);
   }
 
-  /** @param host a checked literal or name: it needs no escaping */
-  add(entry: number, { host, port }: PeerAddress, neighbourhood: number): void {
-    const place = this.#append(entry);
-    const start = place * SLOT_BYTES;
-    this.#setWord(start, neighbourhood);
-    this.#setWord(start + ENTRY_AT, entry);
-    const length = host.length + BETWEEN.length + digitsOf(port);
-    const fits = length <= TEXT_BYTES_MAX;
-    this.#bytes[start + HEAD_AT] = fits ? length : 0;
-    if (fits) writeText(this.#bytes, { host, port }, start + TEXT_AT);
-    else this.#keepOutside(entry, host + BETWEEN + port);
+  /** @param address its host a checked literal or name */
+  add(entry: number, address: PeerAddress, neighbourhood: number): void {
+    const at = this.#append(entry) * SLOT_WORDS;
+    this.#words[at] = neighbourhood;
+    this.#words[at + ENTRY_AT] = entry;
+    const hostWords = wordsFor(address.host.length);
+    const fits = hostWords <= LITERAL_WORDS;
+    this.#words[at + HEAD_AT] = fits ? hostWords : 0;
+    if (fits) writeAddress(this.#bytes, address, (at + TEXT_AT) * WORD_BYTES);
+    else this.#keepOutside(entry, toLongText(address));
   }
 
   /** Takes an entry over from another pool. */
@@ -138,11 +136,12 @@ export class PeerPool {
     return this.#peers.get(entry, PEER.zone) !== PUBLIC_ZONE;
   }
 
-  #longTextAt(place: number): string {
-    return this.#longTexts?.get(this.at(place)) ?? "";
+  #tellLongText(entry: number, page: AnswerPage, isVerified: boolean): void {
+    const text = this.#longTexts?.get(entry);
+    if (text !== undefined) page.add(text, 0, text.length - PORT_WORDS, isVerified);
   }
 
-  #keepOutside(entry: number, text: string): void {
+  #keepOutside(entry: number, text: Int32Array): void {
     this.#longTexts ??= new Map();
     this.#longTexts.set(entry, text);
   }
@@ -155,28 +154,12 @@ export class PeerPool {
     this.#bytes = bytes;
     this.#words = new Int32Array(bytes.buffer);
   }
-
-  #setWord(at: number, word: number): void {
-    this.#words[at >> 2] = word;
-  }
 }
 
-/** @param at where it begins */
-function writeText(bytes: Uint8Array, { host, port }: PeerAddress, at: number): void {
-  let next = at;
-  for (let from = 0; from < host.length; from++) bytes[next++] = host.charCodeAt(from);
-  for (let from = 0; from < BETWEEN.length; from++) bytes[next++] = BETWEEN.charCodeAt(from);
-  next += digitsOf(port);
-  for (let left = port; left > 0; left = Math.floor(left / 10)) {
-    bytes[--next] = DIGIT_ZERO + (left % 10);
-  }
-}
-
-/** @param port at least 1 */
-function digitsOf(port: number): number {
-  let digits = 1;
-  for (let left = port; left >= 10; left /= 10) digits++;
-  return digits;
+function toLongText(address: PeerAddress): Int32Array {
+  const words = new Int32Array(PORT_WORDS + wordsFor(address.host.length));
+  writeAddress(new Uint8Array(words.buffer), address, 0);
+  return words;
 }
 
 function slotsFor(entries: number): number {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { AnswerPage } from "../../../tracker/swarm-store/answer-page.ts";
 import { PeerPool } from "../../../tracker/swarm-store/peer-pool.ts";
 import { PEER, PeerTable } from "../../../tracker/swarm-store/peer-table.ts";
 
@@ -59,7 +60,7 @@ describe("PeerTable", () => {
   });
 });
 
-const page = Buffer.alloc(1000);
+const page = new AnswerPage();
 
 /** What a pool has, by entry. */
 function textsOf(pool: PeerPool, peers: PeerTable): Map<number, string> {
@@ -70,7 +71,9 @@ function textsOf(pool: PeerPool, peers: PeerTable): Map<number, string> {
     expect(peers.get(entry, PEER.place)).toBe(place);
     pool.look(new Uint32Array([place]), 1, entries, neighbourhoods);
     expect([entries[0], neighbourhoods[0]]).toEqual([entry, 1 - entry]);
-    found.set(entry, page.toString("latin1", 3, pool.copyText(place, page, 3)));
+    page.clear();
+    pool.tell(place, page);
+    found.set(entry, JSON.stringify(JSON.parse(page.toJson())));
   }
   return found;
 }
@@ -83,7 +86,7 @@ describe("PeerPool", () => {
     for (let number = 0; number < 2000; number++) {
       const entry = peers.add({ ...PEER_DEFAULTS, key: number });
       const [host, port] = ["x".repeat(1 + (number % 90)), 1 + ((number * 7919) % 65_535)];
-      texts.set(entry, `${host}","port":${port}`);
+      texts.set(entry, JSON.stringify([{ host, port }]));
       pool.add(entry, { host, port }, -number);
     }
     expect(textsOf(pool, peers)).toEqual(texts);
