@@ -17,7 +17,10 @@ export const LITERAL_WORDS = 10;
 export const PORT_WORDS = 3;
 const PORT_CHARS = 5;
 
-const FIRST = '  [{"host":"';
+/** The first one's beginning, at a word's end. */
+const OPENING = '[{"host":"';
+const OPENING_AT = 2;
+const FIRST = toWords(OPENING.padStart(OPENING_AT + OPENING.length));
 const BETWEEN = toWords(',"port":');
 const TAIL = '},{"host":"';
 const VERIFIED = ',"verified":true';
@@ -35,13 +38,14 @@ const PEER_WORDS_MAX = HOST_WORDS_MAX + BETWEEN.length + PORT_WORDS + NEXT_VERIF
 
 /** Where one answer after the other is put together. */
 export class AnswerPage {
-  readonly #words = new Int32Array(FIRST.length / WORD_BYTES + HANDOUT_PEERS_MAX * PEER_WORDS_MAX);
+  readonly #words = new Int32Array(FIRST.length + HANDOUT_PEERS_MAX * PEER_WORDS_MAX);
   readonly #text = Buffer.from(this.#words.buffer);
   #end = 0;
 
   /** Begins anew. */
   clear(): void {
-    this.#end = this.#text.write(FIRST, "latin1") / WORD_BYTES;
+    for (let at = 0; at < FIRST.length; at++) this.#words[at] = FIRST[at] ?? 0;
+    this.#end = FIRST.length;
   }
 
   /** Adds a peer.
@@ -63,10 +67,10 @@ export class AnswerPage {
 
   /** @returns the JSON text of a `ToldPeer[]` */
   toJson(): string {
+    if (this.#end === FIRST.length) return "[]";
     const end = this.#end * WORD_BYTES - TAIL.length + 1;
-    if (end <= FIRST.length) return "[]";
     this.#text[end] = CLOSING_BRACKET;
-    return this.#text.toString("latin1", FIRST.indexOf("["), end + 1);
+    return this.#text.toString("latin1", OPENING_AT, end + 1);
   }
 }
 
