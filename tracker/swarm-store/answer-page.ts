@@ -13,7 +13,8 @@ import { HANDOUT_PEERS_MAX, HOST_CHARS_MAX, type PeerAddress } from "../../proto
 const WORD_BYTES = 4;
 /** Words of a host that is an IP literal, with its quotation mark. */
 export const LITERAL_WORDS = 10;
-/** Of a port's text there are two words, of which the second has a digit and what follows it: one for each of both cases. */
+/** A port's text takes two words. The second holds its last digit and what follows, so it is kept twice: as it is before the
+ * brace, and as it is before `verified`. */
 export const PORT_WORDS = 3;
 const PORT_CHARS = 5;
 

@@ -79,15 +79,17 @@ function textsOf(pool: PeerPool, peers: PeerTable): Map<number, string> {
 }
 
 describe("PeerPool", () => {
-  test("keeps texts of every length through any removal, and gives memory back", () => {
+  test("keeps texts of every length, and who is verified, through any removal, and gives memory back", () => {
     const peers = new PeerTable();
     const [pool, other] = [new PeerPool(peers), new PeerPool(peers)];
     const texts = new Map<number, string>();
     for (let number = 0; number < 2000; number++) {
       const entry = peers.add({ ...PEER_DEFAULTS, key: number });
       const [host, port] = ["x".repeat(1 + (number % 90)), 1 + ((number * 7919) % 65_535)];
-      texts.set(entry, JSON.stringify([{ host, port }]));
+      const verified = number % 3 === 0 && { verified: true };
+      texts.set(entry, JSON.stringify([{ host, port, ...verified }]));
       pool.add(entry, { host, port }, -number);
+      if (verified) pool.setVerified(entry);
     }
     expect(textsOf(pool, peers)).toEqual(texts);
     const entries = [...texts.keys()].toSorted((a, b) => ((a * 7919) % 2003) - ((b * 7919) % 2003));
