@@ -166,7 +166,7 @@ export class Engine {
         return this.#members.book.onSelf(event.address);
       case "tick":
         this.#asking.isHeldBack = event.isHeldBack ?? false;
-        return yield* this.#onTick(nowMs);
+        return yield* this.#onTick(event, nowMs);
       default:
         return event satisfies never;
     }
@@ -234,10 +234,10 @@ export class Engine {
     yield* this.#asking.fillFrom(peer, run, nowMs);
   }
 
-  *#onTick(nowMs: number): Generator<SwarmEffect> {
+  *#onTick(event: Of<"tick">, nowMs: number): Generator<SwarmEffect> {
     yield* this.#answers.giveUp(nowMs);
     yield* this.#silence.review(nowMs);
-    yield* this.#serving.review(nowMs);
+    yield* this.#serving.review(event.stuck, nowMs);
     if (this.#window !== undefined) yield* this.#members.closeEmpty(nowMs);
     yield* this.#asking.fillAll(nowMs);
     yield* this.#takeOver.review(nowMs);

@@ -89,6 +89,8 @@ export type SwarmEvent =
       readonly type: "tick";
       /** Whether a limit of our own makes what arrives wait: then nobody else is slow. */
       readonly isHeldBack?: boolean;
+      /** Connections that are being sent something of which the remote has taken nothing for a while. */
+      readonly stuck?: ReadonlySet<ConnectionId>;
     };
 
 export type SwarmEffect =

@@ -12,7 +12,8 @@ import { UploadSlots } from "./upload-slots.ts";
  *
  * A few peers are served at a time, a run each, so that whoever is served soon has something to give on. Whose turn it is
  * next: what we sent least often goes first, since nobody else can give it; among equals whoever has least, then whoever
- * got the fewest bytes. One turn in FAIR_TURN goes by bytes alone. */
+ * got the fewest bytes. One turn in FAIR_TURN goes by bytes alone. Whoever does not take what it is sent has no turn, and
+ * takes none from others: a few that read nothing would else keep everybody waiting. */
 export class Serving {
   readonly #geometry: Geometry;
   readonly #rules: Rules;
@@ -105,10 +106,12 @@ export class Serving {
     yield* this.#serveNext();
   }
 
-  /** Refuses what would have to wait too long, so that it is asked of others; finds out how many to serve at a time. */
-  *review(nowMs: number): Generator<SwarmEffect> {
+  /** Refuses what would have to wait too long, so that it is asked of others; finds out how many to serve at a time.
+   * @param stuck connections whose remote takes nothing just now */
+  *review(stuck: ReadonlySet<ConnectionId> | undefined, nowMs: number): Generator<SwarmEffect> {
     let isAnyoneWaiting = false;
     for (const [connection, customer] of this.#customers) {
+      customer.isStuck = stuck?.has(connection) ?? false;
       // Whoever is being served just now has nothing to complain of.
       if (customer.serving !== undefined) continue;
       for (const { run, sinceMs } of customer.waiting.values()) {
@@ -116,7 +119,7 @@ export class Serving {
         customer.waiting.delete(run.first);
         yield refusal(connection, run, "busy");
       }
-      isAnyoneWaiting ||= customer.isWaiting;
+      isAnyoneWaiting ||= customer.isReady;
     }
     this.#slots.review(isAnyoneWaiting, nowMs);
     yield* this.#serveNext();
@@ -145,7 +148,7 @@ export class Serving {
     const isByRarity = this.#rules.servesRarestFirst && this.#turns % FAIR_TURN !== 0;
     let best: Turn | undefined;
     for (const [connection, customer] of this.#customers) {
-      if (customer.serving !== undefined || !customer.isWaiting) continue;
+      if (!customer.isReady) continue;
       const offer = isByRarity ? this.#rarestOf(customer) : this.#oldestOf(customer);
       const turn = { connection, customer, ...offer };
       if (best === undefined || isSooner(turn, best)) best = turn;
@@ -156,7 +159,8 @@ export class Serving {
 
   #busyCount(): number {
     let count = 0;
-    for (const { serving } of this.#customers.values()) if (serving !== undefined) count++;
+    for (const { serving, isStuck } of this.#customers.values())
+      if (serving !== undefined && !isStuck) count++;
     return count;
   }
 
@@ -206,6 +210,8 @@ class Customer {
   readonly spans = new Set<SpanIndex>();
   /** Bytes it got, or was not there for. */
   bytes = 0;
+  /** Whether it took nothing of what it is sent, at the last look. */
+  isStuck = false;
 
   constructor(peer: ConnectedPeer) {
     this.peer = peer;
@@ -213,6 +219,11 @@ class Customer {
 
   get isWaiting(): boolean {
     return this.waiting.size > 0;
+  }
+
+  /** Whether it can have a turn. */
+  get isReady(): boolean {
+    return this.isWaiting && this.serving === undefined && !this.isStuck;
   }
 
   get openCount(): number {

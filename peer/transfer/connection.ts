@@ -64,10 +64,12 @@ export class Connection {
     return this.#closeReason ?? ended;
   }
 
-  /** Ends it when the remote does not take what it asked for. To be asked a few times a second. */
-  review(): void {
-    if (this.#reader.isTooSlow(this.#socket, this.#clock.monotonic()))
-      this.abort("it does not take what it asked for");
+  /** Ends it when the remote does not take what it asked for. To be asked a few times a second.
+   * @returns whether the remote has taken nothing for a while: it is no use to send it more just now */
+  review(): boolean {
+    const taking = this.#reader.judge(this.#socket, this.#clock.monotonic());
+    if (taking === "tooSlow") this.abort("it does not take what it asked for");
+    return taking !== "well";
   }
 
   /** Says something to the remote, behind what was said before. */
@@ -135,6 +137,16 @@ export class Connection {
     const over = new Promise((resolve) => deadline.signal.addEventListener("abort", resolve));
     await Promise.race([this.#socket.closed, over]);
   }
+}
+
+/** Reviews all of them.
+ * @returns those whose remote has taken nothing for a while */
+export function reviewAll(
+  connections: ReadonlyMap<ConnectionId, Connection>,
+): ReadonlySet<ConnectionId> {
+  const stuck = new Set<ConnectionId>();
+  for (const [id, connection] of connections) if (connection.review()) stuck.add(id);
+  return stuck;
 }
 
 async function outcome(pipeline: Promise<void>): Promise<string> {

@@ -5,7 +5,6 @@ import { PAYLOAD_BYTES_MAX } from "../../protocol/limits.ts";
 import { swarmKey } from "../../protocol/session.ts";
 import type { Torrent } from "../../protocol/torrent.ts";
 import { IntegrityError } from "../errors.ts";
-
 import { createPartSink } from "../storage/part-sink.ts";
 import type { PartSource } from "../storage/store.ts";
 import { Engine, TICK_MS } from "../swarm/engine.ts";
@@ -19,7 +18,7 @@ import type {
 } from "../swarm/messages.ts";
 import type { TrackerState } from "./announcer.ts";
 import { Announcing } from "./announcing.ts";
-import { Connection } from "./connection.ts";
+import { Connection, reviewAll } from "./connection.ts";
 import { type ConnectionEffect, carryOutOn } from "./connection-effects.ts";
 import { withoutForbidden, withoutForbiddenIn } from "./dialler.ts";
 import type { Greeted } from "./greet.ts";
@@ -244,8 +243,7 @@ export class Swarm implements Dialled {
   /** Time matters to a swarm that wants something, and to one that somebody is connected to. */
   #tick(): boolean {
     const isHeldBack = this.#context.limitDown?.isHoldingBack ?? false;
-    this.#dispatch({ type: "tick", isHeldBack });
-    for (const connection of this.#connections.values()) connection.review();
+    this.#dispatch({ type: "tick", isHeldBack, stuck: reviewAll(this.#connections) });
     return this.#connections.size > 0 || !this.#engine.isComplete;
   }
 

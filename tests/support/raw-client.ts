@@ -50,13 +50,18 @@ export class RawClient implements Disposable {
   }
 
   /** Reads frames; answers come in any order.
-   * @param onRunBytes is told of which run how many came, each time */
-  async readRuns(onRunBytes: (first: number, bytes: number) => void): Promise<void> {
+   * @param onRunBytes is told of which run how many came, each time
+   * @param onRefused is told which run was refused */
+  async readRuns(
+    onRunBytes: (first: number, bytes: number) => void,
+    onRefused: (first: number) => void = () => undefined,
+  ): Promise<void> {
     let first = -1;
     for await (const chunk of this.#socket.readable) {
       for (const item of this.#decoder.push(chunk)) {
         if (item.type === "data") first = item.data.first;
         else if (item.type === "payload") onRunBytes(first, item.chunk.length);
+        else if (item.message.type === "refuse") onRefused(item.message.first);
       }
     }
   }

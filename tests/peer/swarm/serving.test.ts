@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import type { SwarmEffect } from "../../../peer/swarm/messages.ts";
 import { RULES } from "../../../peer/swarm/rules.ts";
 import { ProtocolError } from "../../../protocol/errors.ts";
 import { REQUESTS_OPEN_MAX } from "../../../protocol/limits.ts";
@@ -176,6 +177,34 @@ describe("Serving", () => {
     rig.hear(2, { type: "request", first: 2, count: 1 });
     const next = rig.do({ type: "left", connection: 1, reason: "gone" });
     expect(only(next, "serve").map(({ connection }) => connection)).toEqual([2]);
+  });
+
+  test("SRV-7: review serves others while some take nothing, and counts those again when they do", () => {
+    const rules = { ...RULES, slotsMin: 2, slotsMax: 2 };
+    const rig = new EngineRig({ have: "all", parts: 16, rules });
+    for (const peer of [1, 2, 3, 4]) rig.joinWith(peer, []);
+    for (const peer of [1, 2, 3, 4])
+      for (const at of [0, 1]) rig.hear(peer, { type: "request", first: peer + 4 * at, count: 1 });
+    const tick = (...stuck: number[]) => rig.do({ type: "tick", stuck: new Set(stuck) });
+    const served = (effects: readonly SwarmEffect[]) =>
+      only(effects, "serve").map(({ connection }) => connection);
+    expect(served(rig.effects)).toEqual([1, 2]);
+    // Negative control: whoever is served holds his place, however long.
+    expect(served(tick())).toEqual([]);
+    expect(served(tick(1))).toEqual([3]);
+    expect(served(tick(1, 2))).toEqual([4]);
+    // What it is being sent is out, and it takes nothing: no turn for it, though a place is free.
+    rig.do({ type: "tick", stuck: new Set([1, 3]) });
+    expect(served(rig.do({ type: "served", connection: 1, run: rig.run(1), bytes: 1 }))).toEqual(
+      [],
+    );
+    const out = (peer: number) =>
+      served(rig.do({ type: "served", connection: peer, run: rig.run(peer), bytes: 1 }));
+    expect(out(2)).toEqual([2]);
+    // All take again: three are being served, so that the first that is done makes no room.
+    expect(served(tick())).toEqual([]);
+    expect(out(3)).toEqual([]);
+    expect(out(4)).toEqual([1]);
   });
 
   test("onCancel of what only waits is answered at once", () => {
