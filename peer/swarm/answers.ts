@@ -89,7 +89,7 @@ export class Answers {
     const key = formatAddress(peer.address);
     if (!this.#bytesPerPeer.has(key)) this.#members.book.onDelivered(peer.address);
     this.#bytesPerPeer.set(key, (this.#bytesPerPeer.get(key) ?? 0) + length);
-    this.#asking.deepen(peer, length, nowMs);
+    this.#asking.deepen(peer, request, nowMs);
     yield* this.#asking.fill(peer, nowMs);
     yield* this.#takeOver.help(peer, nowMs);
   }

@@ -75,8 +75,10 @@ export class Asking {
     if (this.owed(peer) === 0) peer.dataAtMs = nowMs;
     this.#picker.claim(run);
     const bytes = this.#geometry.runRange(run).length;
-    this.#ledger.add({ connection: peer.connection, run, bytes, askedAtMs: nowMs });
-    return { type: "send", connection: peer.connection, message: { type: "request", ...run } };
+    const { connection, received } = peer;
+    const receivedBefore = received.bytes;
+    this.#ledger.add({ connection, run, bytes, askedAtMs: nowMs, receivedBefore });
+    return { type: "send", connection, message: { type: "request", ...run } };
   }
 
   /** Asks the peer for as much as it may owe. */
@@ -118,14 +120,20 @@ export class Asking {
     if (this.#isShort) yield* this.fillAll(nowMs);
   }
 
-  /** Lets the peer owe more as it delivers, up to what its rate carries through `depthMs`, or through
-   * ROUND_TRIPS where that is longer. */
-  deepen(peer: ConnectedPeer, bytes: number, nowMs: number): void {
-    const rate = peer.received.bytesPerSecond(nowMs);
-    const answerMs = ROUND_TRIPS * (peer.roundTripMs ?? 0);
-    const depthMs = Math.max(this.#rules.depthMs, Math.min(answerMs, DEPTH_MS_MAX));
-    const wanted = Math.max((rate * depthMs) / 1000, 2 * this.spanBytes);
-    peer.depthBytes = Math.min(peer.depthBytes + bytes, wanted, DEPTH_BYTES_MAX);
+  /** Lets the peer owe more as it delivers: as much as it delivers in `depthMs`, within DEPTH_BYTES_MAX; where the way is
+   * long, whatever it delivers in ROUND_TRIPS, be it all the memory there is.
+   * @param answered what it has just delivered */
+  deepen(peer: ConnectedPeer, answered: OpenRequest, nowMs: number): void {
+    const { received, roundTripMs = 0 } = peer;
+    const rate = received.bytesPerSecond(nowMs);
+    const queued = Math.min((rate * this.#rules.depthMs) / 1000, DEPTH_BYTES_MAX);
+    // What came since this was asked for shows a rate that rises sooner than seconds do.
+    const tookMs = Math.max(nowMs - answered.askedAtMs, 1);
+    const lately = ((received.bytes - answered.receivedBefore) * 1000) / tookMs;
+    const answerMs = Math.min(ROUND_TRIPS * roundTripMs, DEPTH_MS_MAX);
+    const travelling = (Math.max(rate, lately) * answerMs) / 1000;
+    const wanted = Math.max(queued, travelling, 2 * this.spanBytes);
+    peer.depthBytes = Math.min(peer.depthBytes + answered.bytes, wanted);
   }
 
   /** How deep a new peer may be asked: two spans, so that one travels while the other is written. */
@@ -192,7 +200,8 @@ function isWithin(inner: PartRun, outer: PartRun): boolean {
   return inner.first >= outer.first && inner.first + inner.count <= outer.first + outer.count;
 }
 
-/** Half as much again as is on its way: with just as much the rate would stay what it is. */
-const ROUND_TRIPS = 1.5;
+/** As much again as is on its way: with just as much the rate would stay what it is. */
+const ROUND_TRIPS = 2;
 const DEPTH_MS_MAX = 5000;
+/** Where answers come at once, more would only lie in memory. */
 const DEPTH_BYTES_MAX = 16 * 1024 * 1024;

@@ -3,14 +3,21 @@ export class RateMeter {
   readonly #startedAtMs: number;
   readonly #buckets = new Float64Array(BUCKETS);
   #bucket: number;
+  #bytes = 0;
 
   constructor(nowMs: number) {
     this.#startedAtMs = nowMs;
     this.#bucket = Math.floor(nowMs / BUCKET_MS);
   }
 
+  /** Bytes in all. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   add(bytes: number, nowMs: number): void {
     this.#forget(nowMs);
+    this.#bytes += bytes;
     const at = this.#bucket % BUCKETS;
     this.#buckets[at] = (this.#buckets[at] ?? 0) + bytes;
   }

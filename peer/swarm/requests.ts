@@ -8,6 +8,8 @@ export interface OpenRequest {
   readonly run: PartRun;
   readonly bytes: number;
   readonly askedAtMs: number;
+  /** Bytes that had come from the peer by then. */
+  readonly receivedBefore: number;
   bytesArrived: number;
   /** Taken back: its parts may be asked of others, its answer is still to come. */
   isCancelled: boolean;
@@ -48,12 +50,7 @@ export class RequestLedger {
   }
 
   /** Notes a request that is being sent. */
-  add(request: {
-    readonly connection: ConnectionId;
-    readonly run: PartRun;
-    readonly bytes: number;
-    readonly askedAtMs: number;
-  }): void {
+  add(request: Omit<OpenRequest, "bytesArrived" | "isCancelled">): void {
     const { connection, run, bytes } = request;
     const open = this.#open.get(connection) ?? new Map<PartIndex, OpenRequest>();
     assert(!open.has(run.first), "One request a first part and connection");

@@ -8,7 +8,13 @@ const geometry = geometryOf(16);
 
 function add(ledger: RequestLedger, connection: number, first: number, count = 1): void {
   const bytes = count * geometry.partBytes;
-  ledger.add({ connection, run: runOf(geometry, first, count), bytes, askedAtMs: 0 });
+  ledger.add({
+    connection,
+    run: runOf(geometry, first, count),
+    bytes,
+    askedAtMs: 0,
+    receivedBefore: 0,
+  });
 }
 
 type Step = readonly ["add" | "settle" | "drop", connection: number, first: number];
