@@ -1,5 +1,6 @@
 import { mkdir, rename, symlink } from "node:fs/promises";
 import { basename, join } from "node:path";
+import type { Address } from "../../protocol/address.ts";
 import type { Scene, Started, Swarm } from "./client.ts";
 import { whileRunning } from "./spawn.ts";
 
@@ -20,11 +21,13 @@ export interface Meeting {
   stop(): Promise<void>;
 }
 
-export function addressOf(node: number): { readonly host: string; readonly port: number } {
+export function addressOf(node: number): Address {
   return { host: `127.0.77.${node + 1}`, port: PORT_FIRST + node };
 }
 
 export async function createMeeting(scene: Scene): Promise<Meeting> {
+  const seeder = addressOf(0);
+  const reached = (await scene.layWay?.(seeder)) ?? seeder;
   const ready = Promise.withResolvers<void>();
   const left = new Map<number, number>();
   const tracker = Bun.serve({
@@ -36,7 +39,10 @@ export async function createMeeting(scene: Scene): Promise<Meeting> {
       if (query.get("event") === "stopped") left.delete(port);
       else left.set(port, Number(query.get("left") ?? 0));
       if (left.get(PORT_FIRST) === 0) ready.resolve();
-      return new Response(answer([...left.keys()].filter((other) => other !== port)));
+      // The seeder of a laid way would go straight to those whom he is told of.
+      const others = port === seeder.port && reached !== seeder ? [] : [...left.keys()];
+      const told = others.filter((other) => other !== port).map((other) => addressOfPort(other));
+      return new Response(answer(told.map((at) => (at.port === seeder.port ? reached : at))));
     },
   });
   const name = basename(scene.file);
@@ -78,12 +84,13 @@ export async function startSeeder(
   return { seeder, stop };
 }
 
-function answer(ports: readonly number[]): Uint8Array {
-  const peers = ports.flatMap((port) => [
-    127,
-    0,
-    77,
-    port - PORT_FIRST + 1,
+function addressOfPort(port: number): Address {
+  return addressOf(port - PORT_FIRST);
+}
+
+function answer(addresses: readonly Address[]): Uint8Array {
+  const peers = addresses.flatMap(({ host, port }) => [
+    ...host.split(".").map(Number),
     port >> 8,
     port & 0xff,
   ]);

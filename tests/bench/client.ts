@@ -1,3 +1,5 @@
+import type { Address } from "../../protocol/address.ts";
+
 /** What a transfer bench needs of a program that moves files, ours or another's. */
 
 /** A place to work in, and the file to be moved. */
@@ -9,6 +11,8 @@ export interface Scene {
   readonly fileBytes: number;
   /** Bytes a part is to have. */
   readonly partBytes: number;
+  /** Makes a way to the seeder, who listens there: downloaders find him at its other end. Without it they come straight. */
+  readonly layWay?: (seeder: Address) => Promise<Address>;
 }
 
 /** A process that was started. */

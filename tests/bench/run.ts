@@ -5,6 +5,7 @@ import { type BenchOptions, KIB } from "./options.ts";
 import { plot } from "./plot.ts";
 import { appendRun, ResultsError, type RunHead } from "./results.ts";
 import { benchCodec } from "./scenarios/codec.ts";
+import { benchDistance } from "./scenarios/distance.ts";
 import { benchGrowth } from "./scenarios/growth.ts";
 import { benchHash } from "./scenarios/hash.ts";
 import { benchLimits } from "./scenarios/limits.ts";
@@ -20,7 +21,7 @@ import { print } from "./table.ts";
 
 /** `bun run bench [SCENARIO…]`: whole processes over loopback, ours beside others, in turn; prints Markdown.
  *
- *   SCENARIO       codec small parts pipe limits hash resume memory growth tracker shared transfer;
+ *   SCENARIO       codec small parts pipe limits distance hash resume memory growth tracker shared transfer;
  *                  transfer when none is named
  *   --quick        small sizes, one round; every scenario when none is named; under 3 minutes
  *   --rounds N     --size MIB,…  --leechers N,…  --torrents N,…  --part KIB  --peers N,…
@@ -50,6 +51,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   hash: benchHash,
   resume: benchResume,
   limits: benchLimits,
+  distance: benchDistance,
   memory: benchMemory,
   growth: benchGrowth,
   tracker: benchTracker,

@@ -22,9 +22,10 @@ export function createBareLoop(hash: "sha1" | "sha256" | "none"): Client {
 }
 
 async function start(scene: Scene, hash: string): Promise<Swarm> {
-  const { host, port } = addressOf(0);
-  const seeder = spawn([PYTHON, SCRIPT, "seed", host, String(port), scene.file]);
+  const at = addressOf(0);
+  const seeder = spawn([PYTHON, SCRIPT, "seed", at.host, String(at.port), scene.file]);
   await seeder.match(/READY/);
+  const { host, port } = (await scene.layWay?.(at)) ?? at;
   return {
     seeder,
     startLeecher: (n): Leecher => {

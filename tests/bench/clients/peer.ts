@@ -1,5 +1,7 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
+import { formatAddress } from "../../../protocol/address.ts";
+import { addressOf } from "../bittorrent.ts";
 import type { Client, Leecher, Scene, Swarm } from "../client.ts";
 import { PROGRAMS, type Programs, spawnPeer, startTracker } from "../programs.ts";
 import { spawn } from "../spawn.ts";
@@ -61,6 +63,7 @@ async function start(scene: Scene, options: PeerOptions): Promise<Swarm> {
   };
   const seeder = run("seeder", [
     ...["upload", file, torrent, "--part-size", String(partBytes)],
+    ...(await wayFlags(scene)),
     ...uploadFlags,
   ]);
   const stop = async () => {
@@ -95,6 +98,13 @@ async function start(scene: Scene, options: PeerOptions): Promise<Swarm> {
     },
     stop,
   };
+}
+
+/** @returns flags of a seeder who is found at the other end of a laid way */
+async function wayFlags({ layWay }: Scene): Promise<readonly string[]> {
+  if (layWay === undefined) return [];
+  const at = addressOf(0);
+  return ["--listen", formatAddress(at), "--announce", formatAddress(await layWay(at))];
 }
 
 /** The shell becomes the peer, so that its figures are the peer's. */

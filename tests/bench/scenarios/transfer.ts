@@ -7,10 +7,11 @@ import { peerPlain, peerPlainBlake3, peerTls, peerTlsBlake3 } from "../clients/p
 import { rtorrent } from "../clients/rtorrent.ts";
 import { webtorrent } from "../clients/webtorrent.ts";
 import { randomFile } from "../files.ts";
+import { findInstalled, type Installed } from "../installed.ts";
 import { MEASURED_HEAD, type Measured, measure, toCells } from "../measure.ts";
 import { type BenchOptions, KIB, MIB, roundsOf } from "../options.ts";
-import { print, printTable } from "../table.ts";
-import { type Contender, takeTurns } from "../turns.ts";
+import { printTable } from "../table.ts";
+import { takeTurns } from "../turns.ts";
 
 /** One large file from one to one and from one to several, ours beside the others in turn. */
 
@@ -25,11 +26,6 @@ const OTHERS: readonly Client[] = [
   createBareLoop("sha1"),
   createBareLoop("none"),
 ];
-
-interface Installed extends Client, Contender {
-  /** The version that is here. */
-  readonly found: string;
-}
 
 interface Setup {
   readonly mib: number;
@@ -48,7 +44,7 @@ const SETUPS_QUICK: readonly Setup[] = [
 ];
 
 export async function benchTransfer(options: BenchOptions): Promise<void> {
-  const clients = await installed(options.clients);
+  const clients = await findInstalled({ ours: OURS, others: OTHERS }, options.clients);
   for (const setup of setupsOf(options)) await compareAll(clients, setup, options);
 }
 
@@ -83,18 +79,4 @@ async function compareAll(
       rounds: [...figures],
     })),
   );
-}
-
-async function installed(wanted: readonly string[]): Promise<readonly Installed[]> {
-  const found: Installed[] = [];
-  for (const client of [...OURS, ...OTHERS]) {
-    if (wanted.length > 0 && !wanted.includes(client.name)) continue;
-    const version = await client.version();
-    if (version === undefined) print(`- ${client.name}: not installed, left out`);
-    else {
-      print(`- ${client.name}: ${version}; ${client.settings}`);
-      found.push({ ...client, found: version, isOurs: OURS.includes(client) });
-    }
-  }
-  return found;
 }
