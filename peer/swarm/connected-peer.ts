@@ -29,6 +29,8 @@ export interface ConnectedPeer {
   heardAtMs: number;
   /** When data last came, or when it was first asked after having owed nothing. */
   dataAtMs: number;
+  /** When it last asked for something, or joined. */
+  wantedAtMs: number;
   pingedAtMs: number | undefined;
   /** `Picker.releases` when it was found to have nothing free for us; undefined when it may have. */
   exhaustedAt: number | undefined;
@@ -69,6 +71,7 @@ export function createConnectedPeer(
     isSilent: false,
     heardAtMs: options.nowMs,
     dataAtMs: options.nowMs,
+    wantedAtMs: options.nowMs,
     pingedAtMs: undefined,
     exhaustedAt: undefined,
     askAfterMs: 0,

@@ -61,13 +61,18 @@ export class Members {
     const twin = [...this.peers.values()].find(
       (peer) => peer.peerId === event.peerId && !peer.isLeaving,
     );
-    const reason = this.#whyUnwelcome(event, twin);
+    const idle = twin === undefined ? this.#idlest(nowMs) : undefined;
+    const reason = this.#whyUnwelcome(event, { twin, idle });
     if (reason !== undefined) {
       if (event.isDialled) this.book.onDuplicate(address, nowMs);
       yield { type: "close", connection, reason };
       return;
     }
     if (twin !== undefined) yield { type: "close", connection: twin.connection, reason: TWICE };
+    if (idle !== undefined) {
+      const why = "it asks for nothing, and others wait";
+      yield { type: "close", connection: idle.connection, reason: why };
+    }
     const { partCount } = this.#geometry;
     this.peers.set(connection, createConnectedPeer(event, { partCount, depthBytes, nowMs }));
     if (event.isListening || event.isDialled) this.book.onJoined(address, connection, nowMs);
@@ -205,10 +210,26 @@ export class Members {
     yield { type: "close", connection: peer.connection, reason: "both complete" };
   }
 
-  #whyUnwelcome(event: Joined, twin: ConnectedPeer | undefined): string | undefined {
+  #whyUnwelcome(
+    event: Joined,
+    others: { readonly twin: ConnectedPeer | undefined; readonly idle: ConnectedPeer | undefined },
+  ): string | undefined {
+    const { twin, idle } = others;
     if (this.book.isBanned(event.address)) return "banned";
     if (twin !== undefined) return this.#replaces(event, twin) ? undefined : TWICE;
-    return this.#hasPlaceFor(event) ? undefined : "no place left";
+    return idle !== undefined || this.#hasPlaceFor(event) ? undefined : "no place left";
+  }
+
+  /** Whose place another gets when we have everything and all places are taken: who has not asked for anything for longest.
+   * @returns undefined where there is a place, or everybody asks */
+  #idlest(nowMs: number): ConnectedPeer | undefined {
+    if (!this.#picker.have.isFull || this.peers.size < this.#self.peersMax) return undefined;
+    let idlest: ConnectedPeer | undefined;
+    for (const peer of this.peers.values()) {
+      if (peer.isLeaving || nowMs - peer.wantedAtMs < IDLE_MS) continue;
+      if (idlest === undefined || peer.wantedAtMs < idlest.wantedAtMs) idlest = peer;
+    }
+    return idlest;
   }
 
   /** While we want something, callers do not get all places: whoever calls us first, and most often, would decide whom we
@@ -253,6 +274,8 @@ export class Members {
 
 const TWICE = "connected twice";
 const EMPTY_MS_MAX = 20_000;
+/** Of a source that has no place left, one that asks for nothing for so long gives his to others. */
+const IDLE_MS = 60_000;
 /** With fewer peers that have something for us, more are looked for. */
 const SOURCES_WANTED = 5;
 /** With so many of all places taken, nobody more is dialled unless sources are missing. */

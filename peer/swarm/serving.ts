@@ -41,6 +41,7 @@ export class Serving {
   /** @throws {ProtocolError} too_many_requests, bad_order (the same request twice) */
   *onRequest(peer: ConnectedPeer, message: RequestMessage, nowMs: number): Generator<SwarmEffect> {
     const { connection } = peer;
+    peer.wantedAtMs = nowMs;
     const customer = this.#customers.get(connection) ?? this.#welcome(peer);
     if (customer.openCount >= REQUESTS_OPEN_MAX) {
       throw new ProtocolError(

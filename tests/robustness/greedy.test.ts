@@ -30,8 +30,8 @@ function requestsOf(torrent: Torrent, count: number): PartRun[] {
 }
 
 /** A node of this process that serves, for which time passes quickly. */
-async function serveFast(): Promise<Node> {
-  const node = startNode({ peersMax: 200 }, { clock: createFastClock(FACTOR) });
+async function serveFast(peersMax = 200): Promise<Node> {
+  const node = startNode({ peersMax }, { clock: createFastClock(FACTOR) });
   await seed(node, TORRENT, CONTENT);
   return node;
 }
@@ -123,6 +123,42 @@ describe("peer that serves, and the greedy", () => {
     );
     // It did not have to wait until they were sent away.
     expect(ended).toBe(0);
+  });
+
+  test("SRV-5: Node gives a newcomer the place of who says that he lives and asks for nothing", async () => {
+    await using node = await serveFast(3);
+    const isOver = new AbortController();
+    const idle = await Promise.all(
+      Array.from({ length: 3 }, (_, at) =>
+        watch(node, 700 + at, (client) => {
+          void client.read(() => undefined);
+          void keepSpeaking(client, isOver.signal);
+        }),
+      ),
+    );
+    let tries = 0;
+    const isServed = async (): Promise<boolean> => {
+      const address = { host: "127.0.0.1", port: node.port };
+      using newcomer = await RawClient.connect(address, TORRENT, 710 + tries++);
+      const served = Promise.withResolvers<boolean>();
+      void newcomer.readRuns(() => served.resolve(true)).then(() => served.resolve(false));
+      await newcomer.request(...requestsOf(TORRENT, 1));
+      return await served.promise;
+    };
+    // Negative control: nobody gives his place before a minute has passed.
+    expect(await isServed()).toBe(false);
+    while (!(await isServed())) {
+      expect(tries).toBeLessThan(1000);
+      await Bun.sleep(50);
+    }
+    const gone = await eventually(
+      () => idle.map(({ endedSeconds }) => endedSeconds).filter(Number.isFinite),
+      (ended) => ended.length > 0,
+    );
+    expect(gone).toHaveLength(1);
+    expect(gone[0]).toBeGreaterThan(59);
+    isOver.abort();
+    for (const { client } of idle) client[Symbol.dispose]();
   });
 
   test("SRV-7: peer serve holds 200 MiB at most for 100 peers that ask for gigabytes and read nothing", async () => {

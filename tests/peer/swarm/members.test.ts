@@ -102,6 +102,38 @@ describe("Members", () => {
     expect(rig.engine.stats().peers).toBe(2);
   });
 
+  test("SRV-5: join gives the place of who has asked a full source for nothing for longest to who comes", () => {
+    const rig = new EngineRig({ have: "all", peersMax: 3 });
+    for (const peer of [1, 2, 3]) rig.joinWith(peer, []);
+    const ask = (peer: number) => rig.hear(peer, { type: "request", first: peer, count: 1 });
+    rig.nowMs += 40_000;
+    ask(2);
+    rig.nowMs += 10_000;
+    ask(1);
+    rig.nowMs += 9000;
+    // Negative control: everybody has asked, or come, within the last minute.
+    expect(closed(rig.join(4))).toEqual([[4, "no place left"]]);
+    rig.nowMs += 2000;
+    expect(closed(rig.join(5))).toEqual([[3, "it asks for nothing, and others wait"]]);
+    // Whoever is being sent away is not sent away twice.
+    expect(closed(rig.join(6))).toEqual([[6, "no place left"]]);
+    rig.do({ type: "left", connection: 3, reason: "gone" });
+    rig.nowMs += 50_000;
+    expect(closed(rig.join(7))).toEqual([[2, "it asks for nothing, and others wait"]]);
+    // Who may not come takes nobody's place.
+    expect(closed(rig.join(8, { peer: 1 }))).toEqual([[8, "connected twice"]]);
+  });
+
+  test("join keeps those who ask for nothing while we want something, and while there is a place", () => {
+    for (const options of [{ peersMax: 2 }, { have: "all", peersMax: 3 }] as const) {
+      const rig = new EngineRig(options);
+      for (const peer of [1, 2]) rig.joinWith(peer, []);
+      rig.nowMs += 600_000;
+      const reasons = closed(rig.join(3)).map(([, reason]) => reason);
+      expect(reasons).toEqual("have" in options ? [] : ["no place left"]);
+    }
+  });
+
   test("SIM-1: join refuses an address that was banned", () => {
     const rig = new EngineRig();
     rig.joinWith(1, "all");
