@@ -29,7 +29,7 @@ export async function benchDistance(options: BenchOptions): Promise<void> {
   const rounds = roundsOf(options, 3);
   const clients = await findInstalled(CLIENTS, options.clients);
   const delays = options.isQuick ? DELAYS.quick : DELAYS.full;
-  for (const mib of sizesOf(options, { quick: [64], full: [512] })) {
+  for (const mib of sizesOf(options, { quick: [16], full: [512] })) {
     const file = { file: await randomFile(mib), fileBytes: mib * MIB, partBytes: MIB };
     const rows = new Map(clients.map(({ name }) => [name, [name]]));
     for (const delayMs of delays) {
