@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { addressOf, createMeeting } from "../bench/bittorrent.ts";
-import { startRelay } from "../bench/load/relays.ts";
+import { startRelay } from "../bench/load/start-relay.ts";
 import { randomBytes } from "../support/fixtures.ts";
 
 // Time enough for a machine that has other things to do.

@@ -8,7 +8,7 @@ import { rtorrent } from "../clients/rtorrent.ts";
 import { webtorrent } from "../clients/webtorrent.ts";
 import { randomFile } from "../files.ts";
 import { findInstalled, type Installed } from "../installed.ts";
-import { startRelay } from "../load/relays.ts";
+import { startRelay } from "../load/start-relay.ts";
 import { measure } from "../measure.ts";
 import { type BenchOptions, MIB, roundsOf, sizesOf } from "../options.ts";
 import { printTable, spread } from "../table.ts";
