@@ -23,7 +23,7 @@ const FACTOR = 10;
 const CONTENT = randomBytes(31, 64 * MIB);
 const TORRENT = makeTorrent({ content: CONTENT, partBytes: MIB / 4 });
 
-/** Every part as often as it takes, as requests of 1 MiB. */
+/** The first parts, each a request, from the beginning again where there are not so many. */
 function requestsOf(torrent: Torrent, count: number): PartRun[] {
   const { geometry } = torrent;
   return Array.from({ length: count }, (_, at) => runOf(geometry, at % geometry.partCount));
