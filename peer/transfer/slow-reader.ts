@@ -44,5 +44,6 @@ interface Mark {
 
 const PATIENCE_MS = 60_000;
 const BYTES_PER_SECOND_MIN = 1024;
-/** On a slow line the kernel takes more whenever half of its buffer is out: below 20 KB/s that is rarer than this. */
+/** On a slow line the kernel takes more whenever half of its buffer is out, which may take seconds: who reads all he gets
+ * looks stuck then, too, now and then, and is served none the slower for it. */
 const STUCK_MS = 2000;
