@@ -67,7 +67,7 @@ export class Engine {
     this.#silence = new Silence(asking, ledger, { peers, heldBytesMax });
     this.#exchange = new Exchange(rules, peers);
     this.#answers = new Answers(geometry, { picker, ledger, members, asking, takeOver });
-    this.#serving = new Serving(geometry, offered, rules);
+    this.#serving = new Serving(geometry, rules, { have: offered, random });
     this.#picker = picker;
     this.#members = members;
     this.#ledger = ledger;
@@ -153,9 +153,9 @@ export class Engine {
         this.#picker.onTaken();
         return yield* this.#asking.fillAll(nowMs);
       case "sent":
-        return this.#serving.onSent(event.bytes);
+        return yield* this.#serving.onSent(event.connection, event.bytes, nowMs);
       case "served":
-        return yield* this.#serving.onServed(event.connection, event.run, event.bytes);
+        return yield* this.#serving.onServed(event.connection, event.run, event.bytes, nowMs);
       case "learned":
         this.#members.book.learn(event.addresses, event.source, event.teller);
         return yield* this.#members.dial(nowMs);
@@ -166,7 +166,7 @@ export class Engine {
         return this.#members.book.onSelf(event.address);
       case "tick":
         this.#asking.isHeldBack = event.isHeldBack ?? false;
-        return yield* this.#onTick(event, nowMs);
+        return yield* this.#onTick(nowMs);
       default:
         return event satisfies never;
     }
@@ -179,7 +179,7 @@ export class Engine {
       if (!request.isCancelled) this.#asking.release(request.run);
     }
     yield* this.#members.leave(peer, event.reason, nowMs);
-    yield* this.#serving.onLeft(event.connection);
+    yield* this.#serving.onLeft(event.connection, nowMs);
     yield* this.#asking.fillAll(nowMs);
     yield* this.#members.dial(nowMs);
   }
@@ -217,7 +217,7 @@ export class Engine {
         };
         return;
       case "pong":
-        return;
+        return yield* this.#serving.onPong(peer.connection, message.id, nowMs);
       case "bye":
         yield { type: "close", connection: peer.connection, reason: `it left: ${message.reason}` };
         return;
@@ -234,10 +234,10 @@ export class Engine {
     yield* this.#asking.fillFrom(peer, run, nowMs);
   }
 
-  *#onTick(event: Of<"tick">, nowMs: number): Generator<SwarmEffect> {
+  *#onTick(nowMs: number): Generator<SwarmEffect> {
     yield* this.#answers.giveUp(nowMs);
     yield* this.#silence.review(nowMs);
-    yield* this.#serving.review(event.stuck, nowMs);
+    yield* this.#serving.review(nowMs);
     if (this.#window !== undefined) yield* this.#members.closeEmpty(nowMs);
     yield* this.#asking.fillAll(nowMs);
     yield* this.#takeOver.review(nowMs);

@@ -63,8 +63,8 @@ export type SwarmEvent =
     }
   /** The store has the run; in a pipe it waits for the reader. */
   | { readonly type: "written"; readonly run: PartRun }
-  /** So many bytes of what is served went out. */
-  | { readonly type: "sent"; readonly bytes: number }
+  /** So many bytes of what is served to the remote go out, and what is said to it next goes behind them. */
+  | { readonly type: "sent"; readonly connection: ConnectionId; readonly bytes: number }
   /** The reader of a pipe has taken the run: each that was verified while it was wanted, in order. */
   | { readonly type: "taken"; readonly run: PartRun }
   /** All of what the remote requested with this run was sent, or, with no bytes, was refused by the sender. */
@@ -89,14 +89,17 @@ export type SwarmEvent =
       readonly type: "tick";
       /** Whether a limit of our own makes what arrives wait: then nobody else is slow. */
       readonly isHeldBack?: boolean;
-      /** Connections that are being sent something of which the remote has taken nothing for a while. */
-      readonly stuck?: ReadonlySet<ConnectionId>;
     };
 
 export type SwarmEffect =
   | { readonly type: "send"; readonly connection: ConnectionId; readonly message: ControlMessage }
-  /** Read the run and send its data, in turn. */
-  | { readonly type: "serve"; readonly connection: ConnectionId; readonly run: PartRun }
+  /** Read the run and send its data, in turn, in frames of so many bytes at most. */
+  | {
+      readonly type: "serve";
+      readonly connection: ConnectionId;
+      readonly run: PartRun;
+      readonly blockBytes: number;
+    }
   /** The remote takes its request back: refuse it as cancelled unless it is being sent already. */
   | { readonly type: "unserve"; readonly connection: ConnectionId; readonly run: PartRun }
   | { readonly type: "close"; readonly connection: ConnectionId; readonly reason: string }

@@ -10,6 +10,9 @@ export interface Rules {
   /** How few and how many peers are served at a time. */
   readonly slotsMin: number;
   readonly slotsMax: number;
+  /** While others wait for their turn, what is sent to a peer may wait so long on its way, in milliseconds; infinity is any
+   * time. */
+  readonly sendWindowMs: number;
   /** Whether, of all that is asked of us, what we sent least often goes first. */
   readonly servesRarestFirst: boolean;
   /** Whether those who called us are asked for parts, too, not only those whom we called. */
@@ -28,6 +31,7 @@ export const RULES: Rules = {
   duplicatesMax: 2,
   slotsMin: 4,
   slotsMax: 64,
+  sendWindowMs: 250,
   servesRarestFirst: true,
   asksCallers: true,
   callersShare: 0.75,

@@ -1,37 +1,48 @@
 import type { Bitfield } from "../../protocol/bitfield.ts";
 import { InvariantError, ProtocolError } from "../../protocol/errors.ts";
-import type { Geometry, PartIndex, PartRun, SpanIndex } from "../../protocol/geometry.ts";
+import type { Geometry, PartRun, SpanIndex } from "../../protocol/geometry.ts";
 import { REQUESTS_OPEN_MAX } from "../../protocol/limits.ts";
 import type { CancelMessage, RefuseReason, RequestMessage } from "../../protocol/messages.ts";
 import type { ConnectedPeer } from "./connected-peer.ts";
+import { Customer } from "./customer.ts";
 import type { ConnectionId, SwarmEffect } from "./messages.ts";
 import type { Rules } from "./rules.ts";
+import { SendWindow } from "./send-window.ts";
 import { UploadSlots } from "./upload-slots.ts";
 
 /** What others ask of us: each request is answered once, with its data or with a refusal.
  *
- * A few peers are served at a time, a run each, so that whoever is served soon has something to give on. Whose turn it is
- * next: what we sent least often goes first, since nobody else can give it; among equals whoever has least, then whoever
- * got the fewest bytes. One turn in FAIR_TURN goes by bytes alone. Whoever does not take what it is sent has no turn, and
- * takes none from others: a few that read nothing would else keep everybody waiting. */
+ * A few peers are served at a time, a run each, so that whoever is served soon has something to give on: it holds its place
+ * until most of the run has arrived. Whose turn it is next: what we sent least often goes first, since nobody else can
+ * give it; among equals whoever has least, then whoever got the fewest bytes. One turn in FAIR_TURN goes by bytes alone.
+ * Whoever does not take what it is sent has no turn, and takes none from others: a few that read nothing would else keep
+ * everybody waiting. */
 export class Serving {
   readonly #geometry: Geometry;
   readonly #rules: Rules;
   readonly #have: Bitfield;
   readonly #customers = new Map<ConnectionId, Customer>();
-  /** Connected peers that we sent a span to. */
+  /** Connected peers that a span was sent to, or is being sent to. */
   readonly #copies: Uint16Array;
   readonly #slots: UploadSlots;
+  readonly #random: (below: number) => number;
   #bytesServed = 0;
   #turns = 0;
 
-  /** @param have the parts that can be served; changes as they come */
-  constructor(geometry: Geometry, have: Bitfield, rules: Rules) {
+  /** @param options.have the parts that can be served; changes as they come
+   * @param options.random a whole number from 0 to below the given one */
+  constructor(
+    geometry: Geometry,
+    rules: Rules,
+    options: { readonly have: Bitfield; readonly random: (below: number) => number },
+  ) {
+    const { have, random } = options;
     this.#geometry = geometry;
     this.#have = have;
     this.#rules = rules;
     this.#copies = new Uint16Array(geometry.spanCount);
     this.#slots = new UploadSlots(rules);
+    this.#random = random;
   }
 
   get bytesServed(): number {
@@ -60,7 +71,7 @@ export class Serving {
     }
     if (!customer.isWaiting) customer.bytes = Math.max(customer.bytes, this.#fewestBytes());
     customer.waiting.set(run.first, { run, sinceMs: nowMs });
-    yield* this.#serveNext();
+    yield* this.#serveNext(nowMs);
   }
 
   /** The remote takes a request back; one that was answered meanwhile is no fault of either. */
@@ -77,44 +88,64 @@ export class Serving {
     }
   }
 
-  /** Some of a run went out. */
-  onSent(bytes: number): void {
+  /** Some of a run goes out. */
+  *onSent(connection: ConnectionId, bytes: number, nowMs: number): Generator<SwarmEffect> {
     this.#bytesServed += bytes;
-    this.#slots.onSent(bytes);
+    const customer = this.#customers.get(connection);
+    if (customer !== undefined) yield* ping(connection, customer.window.onSent(bytes, nowMs));
+  }
+
+  /** What was sent before a ping has arrived: somebody's turn. */
+  *onPong(connection: ConnectionId, id: number, nowMs: number): Generator<SwarmEffect> {
+    const customer = this.#customers.get(connection);
+    const bytes = customer?.window.onPong(id, nowMs) ?? 0;
+    if (customer === undefined || bytes === 0) return;
+    customer.isStuck = false;
+    this.#slots.onArrived(bytes);
+    yield* this.#serveNext(nowMs);
   }
 
   /** All of the run went out, or what was left of it was refused: somebody's turn. */
-  *onServed(connection: ConnectionId, run: PartRun, bytes: number): Generator<SwarmEffect> {
+  *onServed(
+    connection: ConnectionId,
+    run: PartRun,
+    bytes: number,
+    nowMs: number,
+  ): Generator<SwarmEffect> {
     const customer = this.#customers.get(connection);
     if (customer?.serving?.first === run.first) {
+      const span = this.#newSpanOf(customer);
+      if (span !== undefined && bytes > 0) customer.spans.add(span);
+      else if (span !== undefined) this.#count(span, -1);
       customer.serving = undefined;
       customer.bytes += bytes;
-      const span = this.#geometry.spanOf(run.first);
-      if (bytes > 0 && !customer.spans.has(span)) {
-        customer.spans.add(span);
-        this.#count(span, 1);
-      }
     }
-    yield* this.#serveNext();
+    yield* this.#serveNext(nowMs);
   }
 
   /** The connection is gone. */
-  *onLeft(connection: ConnectionId): Generator<SwarmEffect> {
+  *onLeft(connection: ConnectionId, nowMs: number): Generator<SwarmEffect> {
     const customer = this.#customers.get(connection);
     if (customer === undefined) return;
     this.#customers.delete(connection);
     for (const span of customer.spans) this.#count(span, -1);
-    yield* this.#serveNext();
+    const span = this.#newSpanOf(customer);
+    if (span !== undefined) this.#count(span, -1);
+    yield* this.#serveNext(nowMs);
   }
 
-  /** Refuses what would have to wait too long, so that it is asked of others; finds out how many to serve at a time.
-   * @param stuck connections whose remote takes nothing just now */
-  *review(stuck: ReadonlySet<ConnectionId> | undefined, nowMs: number): Generator<SwarmEffect> {
+  /** Refuses what would have to wait too long, so that it is asked of others; finds out how many to serve at a time. */
+  *review(nowMs: number): Generator<SwarmEffect> {
     let isAnyoneWaiting = false;
+    let roundTripMs = 0;
     for (const [connection, customer] of this.#customers) {
-      customer.isStuck = stuck?.has(connection) ?? false;
+      roundTripMs = Math.max(roundTripMs, customer.window.roundTripMs);
+      const stuckMs = customer.window.stuckMs(nowMs);
+      customer.isStuck = stuckMs >= STUCK_MS;
+      if (stuckMs >= PATIENCE_MS && !customer.peer.isLeaving)
+        yield { type: "close", connection, reason: "it does not take what it asked for" };
       // Whoever is being served just now has nothing to complain of.
-      if (customer.serving !== undefined) continue;
+      if (customer.holdsPlace) continue;
       for (const { run, sinceMs } of customer.waiting.values()) {
         if (nowMs - sinceMs < WAIT_MS_MAX) break;
         customer.waiting.delete(run.first);
@@ -122,47 +153,55 @@ export class Serving {
       }
       isAnyoneWaiting ||= customer.isReady;
     }
-    this.#slots.review(isAnyoneWaiting, nowMs);
-    yield* this.#serveNext();
+    this.#slots.review({ isAnyoneWaiting, roundTripMs }, nowMs);
+    yield* this.#serveNext(nowMs);
   }
 
   #welcome(peer: ConnectedPeer): Customer {
-    const customer = new Customer(peer);
+    const customer = new Customer(peer, new SendWindow(this.#rules.sendWindowMs, this.#random));
     this.#customers.set(peer.connection, customer);
     return customer;
   }
 
-  *#serveNext(): Generator<SwarmEffect> {
+  *#serveNext(nowMs: number): Generator<SwarmEffect> {
     for (;;) {
       const next = this.#next();
       if (next === undefined) return;
       const { connection, customer, run } = next;
       customer.waiting.delete(run.first);
       customer.serving = run;
-      yield { type: "serve", connection, run };
+      const span = this.#newSpanOf(customer);
+      if (span !== undefined) this.#count(span, 1);
+      yield* ping(connection, customer.window.onServe(nowMs));
+      yield { type: "serve", connection, run, blockBytes: customer.window.markBytes };
     }
   }
 
   #next(): Turn | undefined {
-    if (this.#busyCount() >= this.#slots.count) return undefined;
     // Now and then it is simply the turn of whoever got least, whatever he asks for and says he has: nobody waits for ever.
     const isByRarity = this.#rules.servesRarestFirst && this.#turns % FAIR_TURN !== 0;
     let best: Turn | undefined;
-    for (const [connection, customer] of this.#customers) {
-      if (!customer.isReady) continue;
+    for (const customer of this.#contenders()) {
       const offer = isByRarity ? this.#rarestOf(customer) : this.#oldestOf(customer);
-      const turn = { connection, customer, ...offer };
+      const turn = { connection: customer.peer.connection, customer, ...offer };
       if (best === undefined || isSooner(turn, best)) best = turn;
     }
     if (best !== undefined) this.#turns++;
     return best;
   }
 
-  #busyCount(): number {
-    let count = 0;
-    for (const { serving, isStuck } of this.#customers.values())
-      if (serving !== undefined && !isStuck) count++;
-    return count;
+  /** Those who can be next: whoever has no place yet, if there is one to be had. When everybody who wants something has
+   * one, nobody has to wait for what is under way. */
+  #contenders(): readonly Customer[] {
+    let placesHeld = 0;
+    const holders: Customer[] = [];
+    const others: Customer[] = [];
+    for (const customer of this.#customers.values()) {
+      if (customer.holdsPlace) placesHeld++;
+      if (customer.isReady) (customer.holdsPlace ? holders : others).push(customer);
+    }
+    if (others.length === 0) return holders;
+    return placesHeld < this.#slots.count ? others : [];
   }
 
   #rarestOf(customer: Customer): Offer {
@@ -190,6 +229,12 @@ export class Serving {
     return Number.isFinite(fewest) ? fewest : 0;
   }
 
+  /** @returns the span that is being sent to it, when it had nothing of it before */
+  #newSpanOf({ serving, spans }: Customer): SpanIndex | undefined {
+    const span = serving && this.#geometry.spanOf(serving.first);
+    return span === undefined || spans.has(span) ? undefined : span;
+  }
+
   #count(span: SpanIndex, change: 1 | -1): void {
     this.#copies[span] = (this.#copies[span] ?? 0) + change;
   }
@@ -197,42 +242,6 @@ export class Serving {
   #hasAll(run: PartRun): boolean {
     const gap = this.#have.next(false, run.first);
     return gap === undefined || gap >= run.first + run.count;
-  }
-}
-
-/** One that asks things of us. */
-class Customer {
-  readonly peer: ConnectedPeer;
-  /** Requests that wait for their turn, the oldest first. */
-  readonly waiting = new Map<PartIndex, { readonly run: PartRun; readonly sinceMs: number }>();
-  /** What is being sent. */
-  serving: PartRun | undefined;
-  /** Spans of which it got something. */
-  readonly spans = new Set<SpanIndex>();
-  /** Bytes it got, or was not there for. */
-  bytes = 0;
-  /** Whether it took nothing of what it is sent, at the last look. */
-  isStuck = false;
-
-  constructor(peer: ConnectedPeer) {
-    this.peer = peer;
-  }
-
-  get isWaiting(): boolean {
-    return this.waiting.size > 0;
-  }
-
-  /** Whether it can have a turn. */
-  get isReady(): boolean {
-    return this.isWaiting && this.serving === undefined && !this.isStuck;
-  }
-
-  get openCount(): number {
-    return this.waiting.size + (this.serving === undefined ? 0 : 1);
-  }
-
-  isOpen(first: PartIndex): boolean {
-    return this.waiting.has(first) || this.serving?.first === first;
   }
 }
 
@@ -257,6 +266,10 @@ function isSooner(one: Turn, other: Turn): boolean {
   return one.customer.bytes < other.customer.bytes;
 }
 
+function* ping(connection: ConnectionId, id: number | undefined): Generator<SwarmEffect> {
+  if (id !== undefined) yield { type: "send", connection, message: { type: "ping", id } };
+}
+
 function refusal(
   connection: ConnectionId,
   run: { readonly first: number; readonly count: number },
@@ -268,5 +281,9 @@ function refusal(
 
 /** One turn in so many goes by bytes alone. */
 const FAIR_TURN = 8;
+/** Where little arrives it is known 64 KiB at a time, which is soon enough for one of four that share 1 Mbit/s. */
+const STUCK_MS = 3000;
+/** One that takes so little holds memory of ours, and a connection, for nothing. */
+const PATIENCE_MS = 60_000;
 /** Whoever would wait longer is told to ask others: well below the time after which it would think us dead. */
 const WAIT_MS_MAX = 8000;

@@ -68,7 +68,7 @@ export class Silence {
 
   #ping(peer: ConnectedPeer, nowMs: number): SwarmEffect {
     peer.pingedAtMs = nowMs;
-    const id = Math.floor(nowMs) % 2 ** 32;
+    const id = Math.floor(nowMs) % PING_ID_END;
     return { type: "send", connection: peer.connection, message: { type: "ping", id } };
   }
 
@@ -82,6 +82,8 @@ export class Silence {
   }
 }
 
+/** Larger ones mark what was sent. */
+const PING_ID_END = 2 ** 31;
 /** Silence after which a peer is asked whether it lives, while it owes us data and otherwise; and how long it may take. */
 const SILENT_OWING_MS = 10_000;
 const SILENT_IDLE_MS = 35_000;

@@ -23,20 +23,27 @@ export class UploadSlots {
     return this.#count;
   }
 
-  onSent(bytes: number): void {
+  /** So many bytes are known to have reached those who are served. */
+  onArrived(bytes: number): void {
     this.#bytes += bytes;
   }
 
   /** Time passed.
-   * @param isAnyoneWaiting whether more could be served */
-  review(isAnyoneWaiting: boolean, nowMs: number): void {
+   * @param served.isAnyoneWaiting whether more could be served
+   * @param served.roundTripMs of the one who is farthest away */
+  review(
+    served: { readonly isAnyoneWaiting: boolean; readonly roundTripMs: number },
+    nowMs: number,
+  ): void {
     this.#sinceMs ??= nowMs;
     const passedMs = nowMs - this.#sinceMs;
-    if (!isAnyoneWaiting) this.#startOver(nowMs);
-    else if (passedMs >= EPOCH_MS) {
-      const bytesPerSecond = (this.#bytes * 1000) / passedMs;
-      this.#startOver(nowMs);
-      this.#judge(bytesPerSecond, passedMs);
+    if (!served.isAnyoneWaiting || passedMs < 0) {
+      this.#startOver(Math.max(nowMs, this.#sinceMs));
+    } else if (passedMs >= (this.#bytes < EPOCH_BYTES_MIN ? EPOCH_MS_MAX : EPOCH_MS_MIN)) {
+      const before = this.#count;
+      this.#judge((this.#bytes * 1000) / passedMs, passedMs);
+      // What arrives at first was sent before.
+      this.#startOver(nowMs + (this.#count === before ? 0 : served.roundTripMs));
     }
   }
 
@@ -71,7 +78,10 @@ export class UploadSlots {
   }
 }
 
-const EPOCH_MS = 1000;
+/** What is compared is long enough not to be chance: bytes are known to have arrived 64 KiB at a time or more. */
+const EPOCH_MS_MIN = 1000;
+const EPOCH_BYTES_MIN = 1024 * 1024;
+const EPOCH_MS_MAX = 8000;
 const STEP = 1.5;
 /** Half as many again have to move so much more to be worth it. */
 const GAIN_MIN = 1.15;

@@ -15,7 +15,7 @@ export function carryOutOn(connection: Connection, effect: ConnectionEffect): bo
       connection.tell(effect.message);
       return false;
     case "serve":
-      connection.serve(effect.run);
+      connection.serve(effect.run, effect.blockBytes);
       return false;
     case "unserve":
       return connection.unserve(effect.run);

@@ -64,12 +64,10 @@ export class Connection {
     return this.#closeReason ?? ended;
   }
 
-  /** Ends it when the remote does not take what it asked for. To be asked a few times a second.
-   * @returns whether the remote has taken nothing for a while: it is no use to send it more just now */
-  review(): boolean {
-    const taking = this.#reader.judge(this.#socket, this.#clock.monotonic());
-    if (taking === "tooSlow") this.abort("it does not take what it asked for");
-    return taking !== "well";
+  /** Ends it when the remote does not take what it asked for. To be asked a few times a second. */
+  review(): void {
+    if (this.#reader.isTooSlow(this.#socket, this.#clock.monotonic()))
+      this.abort("it does not take what it asked for");
   }
 
   /** Says something to the remote, behind what was said before. */
@@ -77,9 +75,10 @@ export class Connection {
     if (!this.#parts.outbox.send(message)) this.abort("it does not read what it is told");
   }
 
-  /** Sends a run's data when its turn comes. */
-  serve(run: PartRun): void {
-    this.#parts.outbox.serve(run);
+  /** Sends a run's data when its turn comes.
+   * @param blockBytes in one frame at most; as many as memory allows when it is not said */
+  serve(run: PartRun, blockBytes?: number): void {
+    this.#parts.outbox.serve(run, blockBytes);
   }
 
   /** Takes a run back that was to be served.
@@ -137,16 +136,6 @@ export class Connection {
     const over = new Promise((resolve) => deadline.signal.addEventListener("abort", resolve));
     await Promise.race([this.#socket.closed, over]);
   }
-}
-
-/** Reviews all of them.
- * @returns those whose remote has taken nothing for a while */
-export function reviewAll(
-  connections: ReadonlyMap<ConnectionId, Connection>,
-): ReadonlySet<ConnectionId> {
-  const stuck = new Set<ConnectionId>();
-  for (const [id, connection] of connections) if (connection.review()) stuck.add(id);
-  return stuck;
 }
 
 async function outcome(pipeline: Promise<void>): Promise<string> {

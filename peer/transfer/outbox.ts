@@ -40,7 +40,7 @@ export class Outbox {
   readonly #unread: UnreadBudget | undefined;
   #frames: Uint8Array[] = [];
   #frameBytes = 0;
-  readonly #runs: PartRun[] = [];
+  readonly #runs: { readonly run: PartRun; readonly blockBytes: number }[] = [];
   #sentBytes = 0;
   #isEnding = false;
   #wake: (() => void) | undefined;
@@ -77,16 +77,17 @@ export class Outbox {
     return true;
   }
 
-  /** Queues the run's data behind what is queued. */
-  serve(run: PartRun): void {
-    this.#runs.push(run);
+  /** Queues the run's data behind what is queued.
+   * @param blockBytes in one frame at most; as many as memory allows when it is not said */
+  serve(run: PartRun, blockBytes = Number.POSITIVE_INFINITY): void {
+    this.#runs.push({ run, blockBytes });
     this.#wake?.();
   }
 
   /** Takes a run back, also halfway.
    * @returns whether anything of it was still to be sent */
   unserve(run: PartRun): boolean {
-    const at = this.#runs.findIndex((queued) => queued.first === run.first);
+    const at = this.#runs.findIndex((queued) => queued.run.first === run.first);
     if (at < 0) return false;
     this.#runs.splice(at, 1);
     if (at === 0) this.#sentBytes = 0;
@@ -130,11 +131,12 @@ export class Outbox {
   }
 
   #takeBlock(): Block {
-    const run = this.#runs[0];
-    assert(run !== undefined, "A block is taken of a queued run");
+    const [queued] = this.#runs;
+    assert(queued !== undefined, "A block is taken of a queued run");
+    const { run, blockBytes } = queued;
     const runBytes = this.#runBytes(run);
     const offset = this.#sentBytes;
-    const length = Math.min(this.#blockBytes(), runBytes - offset);
+    const length = Math.min(this.#blockBytes(), blockBytes, runBytes - offset);
     const isLast = offset + length === runBytes;
     this.#sentBytes = isLast ? 0 : offset + length;
     if (isLast) this.#runs.shift();

@@ -18,7 +18,7 @@ import type {
 } from "../swarm/messages.ts";
 import type { TrackerState } from "./announcer.ts";
 import { Announcing } from "./announcing.ts";
-import { Connection, reviewAll } from "./connection.ts";
+import { Connection } from "./connection.ts";
 import { type ConnectionEffect, carryOutOn } from "./connection-effects.ts";
 import { withoutForbidden, withoutForbiddenIn } from "./dialler.ts";
 import type { Greeted } from "./greet.ts";
@@ -205,7 +205,7 @@ export class Swarm implements Dialled {
   #sendPort(connection: ConnectionId): SendPort {
     return {
       source: () => this.#turns,
-      onSent: (bytes) => this.#dispatch({ type: "sent", bytes }),
+      onSent: (bytes) => this.#dispatch({ type: "sent", connection, bytes }),
       onServed: (run, bytes) => this.#dispatch({ type: "served", connection, run, bytes }),
       onUnreadable: (_run, cause) => this.#fail(cause),
     };
@@ -243,7 +243,8 @@ export class Swarm implements Dialled {
   /** Time matters to a swarm that wants something, and to one that somebody is connected to. */
   #tick(): boolean {
     const isHeldBack = this.#context.limitDown?.isHoldingBack ?? false;
-    this.#dispatch({ type: "tick", isHeldBack, stuck: reviewAll(this.#connections) });
+    for (const connection of this.#connections.values()) connection.review();
+    this.#dispatch({ type: "tick", isHeldBack });
     return this.#connections.size > 0 || !this.#engine.isComplete;
   }
 

@@ -14,6 +14,7 @@ import type { Link, LinkEndHolder, Parcel, Piece } from "../support/link.ts";
 import { IN_FLIGHT_BYTES_MAX } from "../support/swarm-fixtures.ts";
 import { Checker } from "./checker.ts";
 import type { PeerTraits } from "./traits.ts";
+import { Uplink, type UplinkOwner } from "./uplink.ts";
 
 /** What a peer needs of the world around it. */
 export interface World {
@@ -29,7 +30,7 @@ export interface World {
 }
 
 /** One peer of a simulation: the real engine, and in place of sockets and disk what its effects would do to them. */
-export class SimPeer implements LinkEndHolder {
+export class SimPeer implements LinkEndHolder, UplinkOwner {
   readonly name: string;
   readonly address: Address;
   readonly peerId: PeerId;
@@ -50,8 +51,7 @@ export class SimPeer implements LinkEndHolder {
   readonly traits: PeerTraits;
   readonly #links = new Map<ConnectionId, Link>();
   readonly #sending = new Map<ConnectionId, { run: PartRun; sent: number; isWrong: boolean }[]>();
-  #isSending = false;
-  #turn = 0;
+  readonly #uplink: Uplink;
 
   constructor(
     world: World,
@@ -64,6 +64,10 @@ export class SimPeer implements LinkEndHolder {
     this.peerId = self.peerId;
     this.#geometry = options.geometry;
     this.traits = options.traits;
+    this.#uplink = new Uplink(this, {
+      bytesPerSecond: options.traits.upBytesPerSecond,
+      bufferBytes: options.traits.bufferBytes,
+    });
     this.checker = new Checker(self.name, options.geometry, options.have);
     if (options.have.isFull) this.completeAtMs = world.nowMs;
     this.engine = new Engine({
@@ -113,6 +117,7 @@ export class SimPeer implements LinkEndHolder {
   onGone(connection: ConnectionId, reason: string): void {
     if (!this.#links.delete(connection)) return;
     this.#sending.delete(connection);
+    this.#uplink.drop(connection);
     this.checker.onGone(connection);
     this.#do({ type: "left", connection, reason });
   }
@@ -233,15 +238,14 @@ export class SimPeer implements LinkEndHolder {
     if (message.type === "bitmap" && this.traits.stalls === "bitmap") return;
     this.checker.onSend(connection, message);
     const said = this.traits.boasts && message.type === "bitmap" ? BOAST : message;
-    link.send(this, said, this.#world.nowMs + link.latencyMs);
+    this.#uplink.put(connection, said);
   }
 
   #serve(connection: ConnectionId, run: PartRun): void {
     const queue = this.#sending.get(connection) ?? [];
     queue.push({ run, sent: 0, isWrong: this.#world.random() < this.traits.lies });
     this.#sending.set(connection, queue);
-    const { stalls } = this.traits;
-    if ((stalls === "no" || stalls === "midway") && !this.#isSending) this.#sendNext();
+    this.onRoom(connection);
   }
 
   #unserve(connection: ConnectionId, run: PartRun): void {
@@ -257,35 +261,40 @@ export class SimPeer implements LinkEndHolder {
     this.#do({ type: "served", connection, run, bytes: 0 });
   }
 
-  /** One block of whose turn it is, at the line's rate; then the next. */
-  #sendNext(): void {
-    const waiting = [...this.#sending].filter(([, queue]) => queue.length > 0);
-    const [connection, queue] = waiting[this.#turn++ % Math.max(1, waiting.length)] ?? [];
-    const job = queue?.[0];
-    const link = connection === undefined ? undefined : this.#links.get(connection);
-    this.#isSending = link !== undefined;
-    if (job === undefined || link === undefined || connection === undefined) return;
-    const runBytes = this.#geometry.runRange(job.run).length;
-    const bytes = Math.min(BLOCK_BYTES, runBytes - job.sent);
-    job.sent += bytes;
-    this.#do({ type: "sent", bytes });
-    const isLast = job.sent === runBytes;
-    if (isLast) {
-      queue?.shift();
-      this.checker.onAnswered(connection, job.run.first);
-      this.#do({ type: "served", connection, run: job.run, bytes: runBytes });
+  /** The next blocks of what is being sent to it, as far as its buffer takes them. */
+  onRoom(connection: ConnectionId): void {
+    const { stalls } = this.traits;
+    const queue = this.#sending.get(connection) ?? [];
+    for (let job = queue[0]; job !== undefined; job = queue[0]) {
+      const { run, isWrong } = job;
+      const runBytes = this.#geometry.runRange(run).length;
+      const bytes = Math.min(BLOCK_BYTES, runBytes - job.sent);
+      const isStalled = stalls === "midway" ? job.sent > 0 : stalls !== "no";
+      if (isStalled || !this.#uplink.hasRoom(connection, bytes)) return;
+      job.sent += bytes;
+      const isLast = job.sent === runBytes;
+      if (isLast) queue.shift();
+      this.#uplink.put(connection, { type: "piece", run, bytes, isLast, isWrong });
+      this.#do({ type: "sent", connection, bytes });
+      if (!isLast) continue;
+      this.checker.onAnswered(connection, run.first);
+      this.#do({ type: "served", connection, run, bytes: runBytes });
     }
-    if (this.traits.stalls === "midway" && !isLast) {
-      // One block, and never another: the job stays where it is.
-      this.#deliver(link, { type: "piece", run: job.run, bytes, isLast, isWrong: false });
-      return;
-    }
-    const sentAtMs = this.#world.nowMs + (bytes * 1000) / this.traits.upBytesPerSecond;
-    const { run, isWrong } = job;
-    this.#world.at(sentAtMs, () => {
-      this.#deliver(link, { type: "piece", run, bytes, isLast, isWrong });
-      this.#sendNext();
-    });
+  }
+
+  onOut(connection: ConnectionId, parcel: Parcel): void {
+    const link = this.#links.get(connection);
+    if (link === undefined) return;
+    if (parcel.type === "piece") this.#deliver(link, parcel);
+    else link.send(this, parcel, this.#world.nowMs + link.latencyMs);
+  }
+
+  get nowMs(): number {
+    return this.#world.nowMs;
+  }
+
+  at(atMs: number, happen: () => void): void {
+    this.#world.at(atMs, happen);
   }
 
   #deliver(link: Link, piece: Piece): void {

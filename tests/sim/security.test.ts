@@ -122,8 +122,9 @@ describe("Simulation of attacks", () => {
         took.push(complete(swarm, 200_000));
         tookWithout.push(completeAlone(options));
         for (const peer of swarm.honest) expect(peer.banned.size).toBe(0);
+        // A block to each who calls, at most.
         for (const staller of swarm.others)
-          expect(staller.engine.stats().bytesServed).toBeLessThan(MIB);
+          expect(staller.engine.stats().bytesServed).toBeLessThan(2 * MIB);
       });
       const ratio = median(took) / median(tookWithout);
       say(`${stalls}: ${ratio.toFixed(2)} times as long as among honest peers only`);

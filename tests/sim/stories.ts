@@ -45,6 +45,8 @@ interface Crowd {
   readonly source: number;
   readonly up: number;
   readonly down: number;
+  /** What the source's kernel takes of each connection before it is out, in MiB; nearly nothing when it is not said. */
+  readonly buffered?: number;
 }
 
 const MIB = 2 ** 20;
@@ -72,7 +74,8 @@ function begin(crowd: Crowd, seed: number, change: Change) {
       downBytesPerSecond: crowd.down * MIB,
     },
   });
-  return { sim, source: sim.addSeeder({ upBytesPerSecond: crowd.source * MIB }) };
+  const bufferBytes = (crowd.buffered ?? 0) * MIB;
+  return { sim, source: sim.addSeeder({ upBytesPerSecond: crowd.source * MIB, bufferBytes }) };
 }
 
 function finish(
@@ -89,9 +92,10 @@ function finish(
 
 /** All come at the same time and find one source. */
 export function crowdStory(crowd: Crowd, limit: number, controls: readonly Control[]): Story {
-  const { peers, fileMib, source, up } = crowd;
+  const { peers, fileMib, source, up, buffered } = crowd;
+  const where = buffered === undefined ? "" : `, whose kernel keeps ${buffered} MiB for each`;
   return {
-    name: `${peers} peers at once, ${fileMib} MiB, source ${source}, others ${up} MiB/s`,
+    name: `${peers} peers at once, ${fileMib} MiB, source ${source}${where}, others ${up} MiB/s`,
     limit,
     controls,
     play: (seed, change = {}) => {
@@ -133,6 +137,12 @@ const EXCHANGE: Control = {
   worseMin: 2,
 };
 
+const SEND_WINDOW: Control = {
+  without: "send window",
+  change: { rules: { sendWindowMs: Number.POSITIVE_INFINITY } },
+  worseMin: 1.2,
+};
+
 const EQUALS: Crowd = { peers: 100, fileMib: 100, partKib: 256, source: 10, up: 10, down: 100 };
 
 /** Ten come, and ninety more when those have half of it. */
@@ -158,11 +168,18 @@ const flashCrowd: Story = {
 
 const slowSource = crowdStory({ ...EQUALS, fileMib: 50, source: 1 }, 1.25, [SLOTS]);
 
+/** A home's line: what the source's kernel takes is sent, as far as the source knows, and is seconds of it. */
+const slowLine = crowdStory(
+  { peers: 16, fileMib: 24, partKib: 256, source: 1, up: 10, down: 100, buffered: 4 },
+  1.35,
+  [SEND_WINDOW],
+);
+
 /** Lines are cut, processes die and come back, some for good. */
 const churn: Story = {
   name: "60 peers; 60 lines cut, 30 restarts, 10 gone for good",
   limit: 1.5,
-  controls: [HELP],
+  controls: [{ ...HELP, worseMin: 1.15 }],
   play: (seed, change = {}) => {
     const crowd = { ...EQUALS, peers: 60, fileMib: 50 };
     const { sim, source } = begin(crowd, seed, change);
@@ -192,7 +209,7 @@ const churn: Story = {
 const behindNat: Story = {
   // Nobody knows a time that half of them, who cannot call each other either, could not beat: the bound is that of all.
   name: "100 peers, half of them cannot be called",
-  limit: 1.45,
+  limit: 1.5,
   controls: [CALLERS],
   play: (seed, change = {}) => {
     const { sim, source } = begin(EQUALS, seed, change);
@@ -251,6 +268,7 @@ export const STORIES: readonly Story[] = [
   crowdStory(EQUALS, 1.25, [RAREST_FIRST, SERVING_RAREST_FIRST, SLOTS]),
   flashCrowd,
   slowSource,
+  slowLine,
   churn,
   behindNat,
   fastJoinsSlow,

@@ -6,6 +6,8 @@ import type { Reader } from "./reader.ts";
 export interface PeerTraits {
   readonly upBytesPerSecond: number;
   readonly downBytesPerSecond: number;
+  /** What its kernel takes of each connection before it is out; one block in any case. */
+  readonly bufferBytes: number;
   readonly diskMs: number;
   /** Whether others reach it when they call; if not, they find out after CONNECT_MS. */
   readonly isDialable: boolean;
@@ -31,6 +33,7 @@ export interface PeerTraits {
 export const HONEST: PeerTraits = {
   upBytesPerSecond: 10 * 2 ** 20,
   downBytesPerSecond: 100 * 2 ** 20,
+  bufferBytes: 0,
   diskMs: 2,
   isDialable: true,
   torrent: "this",

@@ -3,7 +3,7 @@ import type { SocketStreams } from "../../peer/net/socket.ts";
 import type { Address } from "../../protocol/address.ts";
 import { encodeMessage, type FrameDecoder } from "../../protocol/frame.ts";
 import type { PartRun } from "../../protocol/geometry.ts";
-import type { ControlMessage } from "../../protocol/messages.ts";
+import type { ControlMessage, Message } from "../../protocol/messages.ts";
 import type { Torrent } from "../../protocol/torrent.ts";
 import { greetAsDialler } from "./greeting.ts";
 import { readAll } from "./sockets.ts";
@@ -61,14 +61,19 @@ export class RawClient implements Disposable {
       for (const item of this.#decoder.push(chunk)) {
         if (item.type === "data") first = item.data.first;
         else if (item.type === "payload") onRunBytes(first, item.chunk.length);
-        else if (item.message.type === "refuse") onRefused(item.message.first);
+        else this.#hear(item.message, onRefused);
       }
     }
   }
 
   /** @param onBytes is told how many came, each time */
   async read(onBytes: (bytes: number) => void): Promise<void> {
-    for await (const chunk of this.#socket.readable) onBytes(chunk.length);
+    await this.readRuns((_first, bytes) => onBytes(bytes));
+  }
+
+  #hear(message: Message, onRefused: (first: number) => void): void {
+    if (message.type === "refuse") onRefused(message.first);
+    if (message.type === "ping") void this.say({ type: "pong", id: message.id }).catch(() => 0);
   }
 
   [Symbol.dispose](): void {

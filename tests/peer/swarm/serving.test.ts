@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import type { SwarmEffect } from "../../../peer/swarm/messages.ts";
-import { RULES } from "../../../peer/swarm/rules.ts";
+import { RULES, type Rules } from "../../../peer/swarm/rules.ts";
 import { ProtocolError } from "../../../protocol/errors.ts";
 import { REQUESTS_OPEN_MAX } from "../../../protocol/limits.ts";
-import { EngineRig, only, type RigOptions, sent } from "../../support/swarm-fixtures.ts";
+import { closed, EngineRig, only, type RigOptions, sent } from "../../support/swarm-fixtures.ts";
 
 function servingRig(options: RigOptions = {}): EngineRig {
   const rig = new EngineRig({ have: "all", ...options });
@@ -21,11 +21,42 @@ function codeOf(run: () => unknown): string {
   }
 }
 
+/** Peers with two requests each, of which as many are served as there are places; parts of 256 KiB. */
+function waitingRig(peers: readonly number[], rules: Rules): EngineRig {
+  const rig = new EngineRig({ have: "all", parts: 16, rules });
+  for (const peer of peers) rig.joinWith(peer, []);
+  for (const peer of peers)
+    for (const at of [0, 1]) rig.hear(peer, { type: "request", first: peer + 4 * at, count: 1 });
+  return rig;
+}
+
+/** A part goes out as a whole, in blocks of 64 KiB.
+ * @returns the pings that are to go behind them */
+function sendRun(rig: EngineRig, connection: number, first: number): number[] {
+  const marks: number[] = [];
+  for (let block = 0; block < 4; block++) {
+    const pings = sent(rig.do({ type: "sent", connection, bytes: 2 ** 16 }), "ping");
+    marks.push(...pings.map(({ message }) => message.id));
+  }
+  rig.do({ type: "served", connection, run: rig.run(first), bytes: 2 ** 18 });
+  return marks;
+}
+
+/** Whoever is pinged says so. */
+function answerPings(rig: EngineRig, effects: readonly SwarmEffect[]): void {
+  for (const { connection, message } of sent(effects, "ping"))
+    rig.hear(connection, { type: "pong", id: message.id });
+}
+
+function servedTo(effects: readonly SwarmEffect[]): number[] {
+  return only(effects, "serve").map(({ connection }) => connection);
+}
+
 describe("Serving", () => {
   test("onRequest serves what is had and refuses what is not, once each", () => {
     const rig = servingRig({ have: [0, 1, 3] });
     const served = rig.hear(1, { type: "request", first: 0, count: 2 });
-    expect(served).toEqual([{ type: "serve", connection: 1, run: rig.run(0, 2) }]);
+    expect(only(served, "serve")).toMatchObject([{ connection: 1, run: rig.run(0, 2) }]);
     const refused = rig.hear(1, { type: "request", first: 1, count: 2 });
     expect(refused).toEqual([
       {
@@ -37,7 +68,7 @@ describe("Serving", () => {
     // Refused is answered: it may be asked for again, and is sent when its turn comes.
     expect(rig.hear(1, { type: "request", first: 1, count: 1 })).toEqual([]);
     const next = rig.do({ type: "served", connection: 1, run: rig.run(0, 2), bytes: 5 });
-    expect(next).toEqual([{ type: "serve", connection: 1, run: rig.run(1) }]);
+    expect(only(next, "serve")).toMatchObject([{ connection: 1, run: rig.run(1) }]);
   });
 
   test("onRequest refuses the same first part twice until it was answered", () => {
@@ -83,7 +114,7 @@ describe("Serving", () => {
       [2, 7],
     ] as const) {
       rig.hear(1, { type: "request", first, count: 1 });
-      rig.do({ type: "sent", bytes });
+      rig.do({ type: "sent", connection: 1, bytes });
       rig.do({ type: "served", connection: 1, run: rig.run(first), bytes });
     }
     expect(rig.engine.stats().bytesServed).toBe(107);
@@ -165,7 +196,7 @@ describe("Serving", () => {
     const rules = { ...RULES, slotsMin: 1, slotsMax: 1 };
     const rig = new EngineRig({ have: "all", parts: 16, rules });
     for (const peer of [1, 2]) rig.joinWith(peer, []);
-    rig.hear(1, { type: "request", first: 0, count: 1 });
+    answerPings(rig, rig.hear(1, { type: "request", first: 0, count: 1 }));
     rig.hear(1, { type: "request", first: 3, count: 1 });
     rig.hear(2, { type: "request", first: 1, count: 1 });
     expect(sent(rig.pass(7900), "refuse")).toEqual([]);
@@ -179,32 +210,115 @@ describe("Serving", () => {
     expect(only(next, "serve").map(({ connection }) => connection)).toEqual([2]);
   });
 
+  test("Serving holds a place for who was sent a run until most of it has arrived", () => {
+    const rules = { ...RULES, slotsMin: 1, slotsMax: 1 };
+    const rig = waitingRig([1, 2], rules);
+    const marks = sendRun(rig, 1, 1);
+    expect(marks.length).toBe(4);
+    // Also while time passes: what waits is not refused to who is being served.
+    expect(sent(rig.pass(2500), "refuse")).toEqual([]);
+    const arrive = (id: number | undefined) => servedTo(rig.hear(1, { type: "pong", id: id ?? 0 }));
+    for (const id of marks.slice(0, 2)) {
+      expect(arrive(id)).toEqual([]);
+      rig.nowMs += 900;
+    }
+    expect(arrive(marks[2])).toEqual([2]);
+    // Negative control: where any amount may be under way, what is sent is done with.
+    const any = waitingRig([1, 2], { ...rules, sendWindowMs: Number.POSITIVE_INFINITY });
+    expect(servedTo(any.do({ type: "served", connection: 1, run: any.run(1), bytes: 1 }))).toEqual([
+      2,
+    ]);
+  });
+
+  test("Serving goes on with who has a place while nobody waits for one", () => {
+    const rules = { ...RULES, slotsMin: 2, slotsMax: 2 };
+    const rig = waitingRig([1, 2], rules);
+    sendRun(rig, 1, 1);
+    expect(only(rig.effects, "serve").map(({ connection }) => connection)).toEqual([1, 2, 1]);
+    // Negative control: a third one waits, and has to go on waiting too.
+    const crowd = waitingRig([1, 2, 3], rules);
+    sendRun(crowd, 1, 1);
+    expect(only(crowd.effects, "serve").map(({ connection }) => connection)).toEqual([1, 2]);
+  });
+
   test("SRV-7: review serves others while some take nothing, and counts those again when they do", () => {
     const rules = { ...RULES, slotsMin: 2, slotsMax: 2 };
-    const rig = new EngineRig({ have: "all", parts: 16, rules });
-    for (const peer of [1, 2, 3, 4]) rig.joinWith(peer, []);
-    for (const peer of [1, 2, 3, 4])
-      for (const at of [0, 1]) rig.hear(peer, { type: "request", first: peer + 4 * at, count: 1 });
-    const tick = (...stuck: number[]) => rig.do({ type: "tick", stuck: new Set(stuck) });
-    const served = (effects: readonly SwarmEffect[]) =>
-      only(effects, "serve").map(({ connection }) => connection);
-    expect(served(rig.effects)).toEqual([1, 2]);
-    // Negative control: whoever is served holds his place, however long.
-    expect(served(tick())).toEqual([]);
-    expect(served(tick(1))).toEqual([3]);
-    expect(served(tick(1, 2))).toEqual([4]);
-    // What it is being sent is out, and it takes nothing: no turn for it, though a place is free.
-    rig.do({ type: "tick", stuck: new Set([1, 3]) });
-    expect(served(rig.do({ type: "served", connection: 1, run: rig.run(1), bytes: 1 }))).toEqual(
-      [],
-    );
+    const rig = waitingRig([1, 2, 3, 4], rules);
+    expect(servedTo(rig.effects)).toEqual([1, 2]);
+    const [, , , ofOne] = sendRun(rig, 1, 1);
+    // Some of it goes out, and 2 reads nothing of it.
+    const [ofTwo] = sent(rig.do({ type: "sent", connection: 2, bytes: 2 ** 16 }), "ping");
+    expect(servedTo(rig.pass(2750))).toEqual([]);
+    const next = rig.pass(250);
+    expect(servedTo(next)).toEqual([3, 4]);
+    // Negative control: 3 and 4 read, of which nothing has gone out yet, and they hold their places.
+    answerPings(rig, next);
+    expect(servedTo(rig.pass(5000))).toEqual([]);
+    // Now 1 has got its run, and is next when there is a place; 2 never lost its one.
+    expect(servedTo(rig.hear(1, { type: "pong", id: ofOne ?? 0 }))).toEqual([]);
+    rig.hear(2, { type: "pong", id: ofTwo?.message.id ?? 0 });
     const out = (peer: number) =>
-      served(rig.do({ type: "served", connection: peer, run: rig.run(peer), bytes: 1 }));
-    expect(out(2)).toEqual([2]);
-    // All take again: three are being served, so that the first that is done makes no room.
-    expect(served(tick())).toEqual([]);
+      servedTo(rig.do({ type: "served", connection: peer, run: rig.run(peer), bytes: 1 }));
     expect(out(3)).toEqual([]);
-    expect(out(4)).toEqual([1]);
+    expect(out(4)).toHaveLength(1);
+  });
+
+  test("SRV-7: review ends who has taken nothing for a minute, and not who takes a little", () => {
+    const rig = waitingRig([1, 2, 3], RULES);
+    const marks = sendRun(rig, 2, 2);
+    answerPings(
+      rig,
+      only(rig.effects, "send").filter(({ connection }) => connection === 3),
+    );
+    // All of them speak all the time.
+    const seconds = (count: number) => {
+      const effects: SwarmEffect[] = [];
+      for (let second = 0; second < count; second++) {
+        effects.push(...rig.pass(1000));
+        for (const peer of [1, 2, 3]) rig.hear(peer, { type: "ping", id: 1 });
+      }
+      return closed(effects).map(([who]) => who);
+    };
+    expect(seconds(50)).toEqual([]);
+    rig.hear(2, { type: "pong", id: marks[0] ?? 0 });
+    expect(seconds(20)).toEqual([1]);
+    // 64 KiB a minute are little more than a KiB a second. Of 3 nothing is under way.
+    rig.hear(2, { type: "pong", id: marks[1] ?? 0 });
+    expect(seconds(55)).toEqual([]);
+  });
+
+  test("SRV-7: Serving is not taken in by pongs that answer no ping", () => {
+    const rules = { ...RULES, slotsMin: 1, slotsMax: 1 };
+    const rig = waitingRig([1, 2], rules);
+    const marks = sendRun(rig, 1, 1);
+    for (const id of [0, 1, 2 ** 31, (marks[0] ?? 0) - 1, (marks.at(-1) ?? 0) + 1])
+      expect(rig.hear(1, { type: "pong", id })).toEqual([]);
+    // Another one's mark is none of its own.
+    const [ofTwo] = sent(rig.do({ type: "sent", connection: 2, bytes: 2 ** 16 }), "ping");
+    expect(rig.hear(1, { type: "pong", id: ofTwo?.message.id ?? 0 })).toEqual([]);
+    expect(servedTo(rig.hear(1, { type: "pong", id: marks.at(-1) ?? 0 }))).toEqual([2]);
+  });
+
+  test("Serving counts a copy from when it begins to be sent, unless nothing of it was sent", () => {
+    const rules = { ...RULES, slotsMin: 2, slotsMax: 2 };
+    const firstOf = (happen: (rig: EngineRig) => void): number | undefined => {
+      const rig = new EngineRig({ have: "all", parts: 16, rules });
+      for (const peer of [1, 2, 3]) rig.joinWith(peer, []);
+      rig.hear(1, { type: "request", first: 0, count: 1 });
+      rig.hear(3, { type: "request", first: 9, count: 1 });
+      happen(rig);
+      // Both are asked for, part 0 first; who is done makes room.
+      rig.hear(2, { type: "request", first: 0, count: 1 });
+      rig.hear(2, { type: "request", first: 1, count: 1 });
+      rig.do({ type: "served", connection: 3, run: rig.run(9), bytes: 1 });
+      return only(rig.effects, "serve").find(({ connection }) => connection === 2)?.run.first;
+    };
+    expect(firstOf(() => undefined)).toBe(1);
+    // Negative controls: it was refused, it was taken back, it is gone.
+    expect(
+      firstOf((rig) => rig.do({ type: "served", connection: 1, run: rig.run(0), bytes: 0 })),
+    ).toBe(0);
+    expect(firstOf((rig) => rig.do({ type: "left", connection: 1, reason: "gone" }))).toBe(0);
   });
 
   test("onCancel of what only waits is answered at once", () => {

@@ -1,6 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { RULES } from "../../../peer/swarm/rules.ts";
 import { UploadSlots } from "../../../peer/swarm/upload-slots.ts";
+import { fractionsOf } from "../../support/swarm-fixtures.ts";
+
+const WAITING = { isAnyoneWaiting: true, roundTripMs: 0 };
 
 /** Runs for so many seconds over lines of a given rate.
  * @param rateOf bytes a second that so many peers at a time take
@@ -9,8 +12,8 @@ function serve(seconds: number, rateOf: (slots: number) => number): number[] {
   const slots = new UploadSlots(RULES);
   const counts: number[] = [];
   for (let nowMs = 0; nowMs < seconds * 1000; nowMs += 250) {
-    slots.review(true, nowMs);
-    slots.onSent(rateOf(slots.count) / 4);
+    slots.review(WAITING, nowMs);
+    slots.onArrived(rateOf(slots.count) / 4);
     if (nowMs % 1000 === 0) counts.push(slots.count);
   }
   return counts;
@@ -46,11 +49,48 @@ describe("UploadSlots", () => {
     expect(counts.at(-1)).toBeLessThan(10);
   });
 
+  test("count is judged by what was sent since it changed, over a long way too", () => {
+    // What so many take at a time is known a second later.
+    const atTheEnd = (roundTripMs: number): number => {
+      const slots = new UploadSlots(RULES);
+      const known: number[] = Array.from({ length: 6 }, () => 0);
+      const counts: number[] = [];
+      for (let nowMs = 0; nowMs < 60_000; nowMs += 250) {
+        slots.review({ isAnyoneWaiting: true, roundTripMs }, nowMs);
+        known.push(Math.min(slots.count * 1_000_000, 30_000_000) / 4);
+        slots.onArrived(known.shift() ?? 0);
+        counts.push(slots.count);
+      }
+      return counts.slice(-40).reduce((sum, count) => sum + count, 0) / 40;
+    };
+    expect(atTheEnd(1500)).toBeGreaterThan(25);
+    // Negative control: judged at once, no more seem to move any more.
+    expect(atTheEnd(0)).toBeLessThan(12);
+  });
+
+  test("count is not raised by chance where little arrives", () => {
+    // A line of 256 KiB a second; it is known 64 KiB at a time, sometimes a second late.
+    const random = fractionsOf(1);
+    const slots = new UploadSlots(RULES);
+    let late = 0;
+    let most = 0;
+    for (let nowMs = 0; nowMs < 600_000; nowMs += 250) {
+      slots.review(WAITING, nowMs);
+      late += 65_536;
+      if (random() < 0.5) {
+        slots.onArrived(late);
+        late = 0;
+      }
+      most = Math.max(most, slots.count);
+    }
+    expect(most).toBeLessThanOrEqual(6);
+  });
+
   test("count is left alone while nobody waits", () => {
     const slots = new UploadSlots(RULES);
     for (let nowMs = 0; nowMs < 60_000; nowMs += 250) {
-      slots.onSent(slots.count * 1000);
-      slots.review(false, nowMs);
+      slots.onArrived(slots.count * 1000);
+      slots.review({ ...WAITING, isAnyoneWaiting: false }, nowMs);
     }
     expect(slots.count).toBe(RULES.slotsMin);
   });

@@ -85,6 +85,24 @@ describe("Outbox", () => {
     expect(await block).toEqual(["0+0:400"]);
   });
 
+  test("serve sends a run in smaller blocks where that is said, and the next as before", async () => {
+    const outbox = createOutbox();
+    const reader = outbox.readable.getReader();
+    outbox.serve(runOf(geometry, 3), 500);
+    outbox.serve(runOf(geometry, 2), 300);
+    outbox.serve(runOf(geometry, 1));
+    expect(await take(reader, 8)).toEqual([
+      "3+0:400",
+      "3+400:400",
+      "3+800:200!",
+      "2+0:300",
+      "2+300:300",
+      "2+600:300",
+      "2+900:100!",
+      "1+0:400",
+    ]);
+  });
+
   test("unserve takes a run back before its first byte and halfway, but not after its last", async () => {
     const outbox = createOutbox();
     const reader = outbox.readable.getReader();

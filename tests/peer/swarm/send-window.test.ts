@@ -1,0 +1,169 @@
+import { describe, expect, test } from "bun:test";
+import { SendWindow } from "../../../peer/swarm/send-window.ts";
+import { fractionsOf } from "../../support/swarm-fixtures.ts";
+
+const KIB = 1024;
+const MIB = KIB * KIB;
+const BLOCK = 64 * KIB;
+const WINDOW_MS = 250;
+
+function windowOf(windowMs = WINDOW_MS, seed = 1): SendWindow {
+  const random = fractionsOf(seed);
+  return new SendWindow(windowMs, (below) => Math.floor(random() * below));
+}
+
+/** Sends so many blocks.
+ * @returns the marks that went out behind them */
+function send(window: SendWindow, blocks: number, nowMs: number, blockBytes = BLOCK): number[] {
+  return Array.from({ length: blocks }, () => window.onSent(blockBytes, nowMs)).filter(
+    (id) => id !== undefined,
+  );
+}
+
+const BYTES_PER_MS = 4096;
+
+/** Sends as much as may be, each millisecond for a minute, over a line of BYTES_PER_MS.
+ * @returns of its second half: how much of the line was used, and how long a block waited at most until it was on the line */
+function fill(roundTripMs: number): { busy: number; mostWaitingMs: number } {
+  const window = windowOf();
+  const marks: { readonly id: number; readonly atMs: number }[] = [];
+  let freeAtMs = 0;
+  let arrived = 0;
+  let mostWaitingMs = 0;
+  const sendOne = (nowMs: number) => {
+    if (nowMs > HALF_MS) mostWaitingMs = Math.max(mostWaitingMs, freeAtMs - nowMs);
+    freeAtMs = Math.max(freeAtMs, nowMs) + BLOCK / BYTES_PER_MS;
+    const id = window.onSent(BLOCK, nowMs);
+    if (id !== undefined) marks.push({ id, atMs: freeAtMs + roundTripMs });
+  };
+  for (let nowMs = 0; nowMs < 2 * HALF_MS; nowMs++) {
+    for (; marks[0] !== undefined && marks[0].atMs <= nowMs; marks.shift()) {
+      const bytes = window.onPong(marks[0].id, nowMs);
+      // Files are read in so large blocks.
+      expect(window.markBytes).toBeInteger();
+      if (nowMs > HALF_MS) arrived += bytes;
+    }
+    while (!window.isFull) sendOne(nowMs);
+  }
+  return { busy: arrived / (BYTES_PER_MS * HALF_MS), mostWaitingMs };
+}
+
+const HALF_MS = 30_000;
+
+describe("SendWindow", () => {
+  test("onSent wants a mark behind each 64 KiB at first, which nobody can guess", () => {
+    const window = windowOf();
+    const marks = send(window, 64, 0, 16 * KIB);
+    expect(marks).toHaveLength(16);
+    expect(new Set(marks).size).toBe(16);
+    for (const id of marks) {
+      expect(id).toBeGreaterThanOrEqual(2 ** 31);
+      expect(id).toBeLessThan(2 ** 32);
+    }
+    expect(send(windowOf(WINDOW_MS, 2), 64, 0, 16 * KIB)).not.toEqual(marks);
+  });
+
+  test("isFull from 128 KiB on that have not arrived, as far as is known", () => {
+    const window = windowOf();
+    const [first = 0] = send(window, 1, 0);
+    expect(window.isFull).toBe(false);
+    const [second = 0] = send(window, 1, 0);
+    expect(window.isFull).toBe(true);
+    // The slowest line: it gets no wider.
+    expect(window.onPong(first, 10_000)).toBe(BLOCK);
+    expect(window.isFull).toBe(false);
+    send(window, 1, 10_000);
+    expect(window.isFull).toBe(true);
+    expect(window.onPong(second, 20_000)).toBe(BLOCK);
+    expect(window.isFull).toBe(false);
+  });
+
+  test("onPong takes a mark for all before it, and what answers none for nothing", () => {
+    const window = windowOf();
+    const [first = 0, second = 0, third = 0] = send(window, 3, 0);
+    expect(window.onPong(7, 5000)).toBe(0);
+    expect(window.isFull).toBe(true);
+    expect(window.onPong(second, 5000)).toBe(2 * BLOCK);
+    expect(window.onPong(first, 5000)).toBe(0);
+    expect(window.onPong(second, 5000)).toBe(0);
+    expect(window.isFull).toBe(false);
+    expect(window.onPong(third, 5000)).toBe(BLOCK);
+  });
+
+  test("isFull when as much is under way as the line carries in its time and a little more, however long it is", () => {
+    for (const roundTripMs of [1, 50, 400, 1200]) {
+      const { busy, mostWaitingMs } = fill(roundTripMs);
+      expect(busy).toBeGreaterThan(0.95);
+      expect(mostWaitingMs).toBeLessThan(1.2 * WINDOW_MS + 2 * (BLOCK / BYTES_PER_MS));
+    }
+  });
+
+  test("isFull comes to an end also when the line has become slow and no mark stands behind the last", () => {
+    const window = windowOf();
+    const [fast = 0] = send(window, 1, 0);
+    window.onPong(fast, 1);
+    // A mark is due far less often now.
+    const marks = send(window, 40, 1);
+    expect(marks.length).toBeLessThan(5);
+    expect(send(window, 20, 1)).toEqual([]);
+    window.onPong(marks.at(-1) ?? 0, 100_000);
+    expect(window.isFull).toBe(false);
+    expect(window.markBytes).toBe(BLOCK);
+  });
+
+  test("markBytes grow with what arrives, to 4 MiB", () => {
+    const window = windowOf();
+    expect(window.markBytes).toBe(BLOCK);
+    const marks = send(window, 64, 0);
+    window.onPong(marks.at(-1) ?? 0, 250);
+    // 4 MiB in 250 ms: twice as much may be under way.
+    expect(window.markBytes).toBe(MIB);
+    const [mark = 0] = send(window, 16, 1000);
+    window.onPong(mark, 1001);
+    expect(window.markBytes).toBe(4 * MIB);
+  });
+
+  test("SRV-7: stuckMs counts from when anything of what is under way was last known to have arrived", () => {
+    const window = windowOf();
+    expect(window.stuckMs(1e9)).toBe(0);
+    const [first = 0, second = 0] = send(window, 2, 1000);
+    expect(window.stuckMs(4000)).toBe(3000);
+    // A pong that somebody made up does not help him.
+    window.onPong(first + 1, 4000);
+    expect(window.stuckMs(4000)).toBe(3000);
+    window.onPong(first, 4000);
+    expect(window.stuckMs(6999)).toBe(2999);
+    window.onPong(second, 7000);
+    expect(window.stuckMs(1e9)).toBe(0);
+    send(window, 1, 1e9);
+    expect(window.stuckMs(1e9 + 10)).toBe(10);
+  });
+
+  test("onServe marks what goes out when nothing is under way, and so learns how long the way is", () => {
+    const window = windowOf();
+    expect(window.roundTripMs).toBe(0);
+    const id = window.onServe(100);
+    expect(id).toBeDefined();
+    send(window, 4, 100);
+    expect(window.onServe(100)).toBeUndefined();
+    expect(window.onPong(id ?? 0, 180)).toBe(0);
+    expect(window.roundTripMs).toBe(80);
+    // Negative control: what came later through a line that was full by then is no longer way.
+    const [late = 0] = send(window, 1, 180);
+    window.onPong(late, 5000);
+    expect(window.roundTripMs).toBe(80);
+    const shorter = window.onServe(6000);
+    window.onPong(shorter ?? 0, 6020);
+    expect(window.roundTripMs).toBe(20);
+    // Not before each of many runs a second.
+    expect(window.onServe(6999)).toBeUndefined();
+    expect(window.onServe(7000)).toBeDefined();
+  });
+
+  test("isFull never with a window of any size, whose marks still show who is stuck", () => {
+    const window = windowOf(Number.POSITIVE_INFINITY);
+    expect(send(window, 640, 0)).toHaveLength(10);
+    expect(window.isFull).toBe(false);
+    expect(window.stuckMs(3000)).toBe(3000);
+  });
+});
