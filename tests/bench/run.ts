@@ -17,12 +17,13 @@ import { benchShared } from "./scenarios/shared.ts";
 import { benchSmall } from "./scenarios/small.ts";
 import { benchTracker } from "./scenarios/tracker.ts";
 import { benchTransfer } from "./scenarios/transfer.ts";
+import { benchUplink } from "./scenarios/uplink.ts";
 import { print } from "./table.ts";
 
 /** `bun run bench [SCENARIO…]`: whole processes over loopback, ours beside others, in turn; prints Markdown.
  *
- *   SCENARIO       codec small parts pipe limits distance hash resume memory growth tracker shared transfer;
- *                  transfer when none is named
+ *   SCENARIO       codec small parts pipe limits distance uplink hash resume memory growth tracker shared
+ *                  transfer; transfer when none is named
  *   --quick        small sizes, one round; every scenario when none is named; under 3 minutes
  *   --rounds N     --size MIB,…  --leechers N,…  --torrents N,…  --part KIB  --peers N,…
  *   --clients NAME,…
@@ -52,6 +53,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   resume: benchResume,
   limits: benchLimits,
   distance: benchDistance,
+  uplink: benchUplink,
   memory: benchMemory,
   growth: benchGrowth,
   tracker: benchTracker,

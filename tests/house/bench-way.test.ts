@@ -76,7 +76,7 @@ describe("bench way", () => {
   test("bench relay hands on every byte in order both ways, and the end, each after its delay", async () => {
     const sent = randomBytes(7, 5_000_000);
     const echo = startEcho(sent.length);
-    const relay = await startRelay(DELAY_MS, { host: "127.0.0.1", port: echo.port });
+    const relay = await startRelay({ delayMs: DELAY_MS }, { host: "127.0.0.1", port: echo.port });
     try {
       const far = await ask(relay.address.port, sent);
       expect(Bun.hash(far.bytes)).toBe(Bun.hash(sent));
@@ -89,8 +89,27 @@ describe("bench way", () => {
     }
   });
 
+  test("bench relay carries back no more than its line does, for all together, every byte in order", async () => {
+    const sent = randomBytes(8, 600_000);
+    const echo = startEcho(sent.length);
+    const bytesPerSecond = 1_000_000;
+    const address = { host: "127.0.0.1", port: echo.port };
+    const relay = await startRelay({ delayMs: 1, bytesPerSecond }, address);
+    try {
+      const all = await Promise.all([1, 2, 3].map(() => ask(relay.address.port, sent)));
+      for (const { bytes } of all) expect(Bun.hash(bytes)).toBe(Bun.hash(sent));
+      const [first = 0, , last = 0] = all.map(({ endMs }) => endMs).toSorted((a, b) => a - b);
+      expect(last).toBeGreaterThan((3 * sent.length * 1000) / bytesPerSecond - 100);
+      // They share it: none is done much before the others.
+      expect(first).toBeGreaterThan(0.8 * ((3 * sent.length * 1000) / bytesPerSecond));
+    } finally {
+      await relay.stop();
+      echo.stop(true);
+    }
+  });
+
   test("bench relay hangs up on who comes when nobody is at its other end", async () => {
-    const relay = await startRelay(1, { host: "127.0.0.1", port: 1 });
+    const relay = await startRelay({ delayMs: 1 }, { host: "127.0.0.1", port: 1 });
     try {
       expect((await ask(relay.address.port, new Uint8Array(1))).bytes).toHaveLength(0);
     } finally {

@@ -1,8 +1,9 @@
 import type { Socket, TCPSocketListener } from "bun";
+import { Line, type Share } from "./line.ts";
 
-/** `bun tests/bench/load/relay.ts DELAY_MS HOST PORT`: a long way to HOST PORT. Prints the port that it listens on at
- * 127.0.0.1 and hands on all bytes, both ways, DELAY_MS after they came. It holds whatever is on its way: the line has no
- * rate of its own. */
+/** `bun tests/bench/load/relay.ts DELAY_MS HOST PORT [BYTES_PER_SECOND]`: a long way to HOST PORT. Prints the port that it
+ * listens on at 127.0.0.1 and hands on all bytes, both ways, DELAY_MS after they came, holding whatever is on its way.
+ * What comes back from there has to share a line of that rate, if one is named: what does not fit waits in the kernels. */
 
 type End = Socket<{ way: Way; peerEnd: () => Way }>;
 
@@ -10,12 +11,19 @@ type End = Socket<{ way: Way; peerEnd: () => Way }>;
 class Way {
   readonly #delayMs: number;
   readonly #travelling: { readonly dueMs: number; bytes: Uint8Array }[] = [];
+  readonly #share: Share | undefined;
+  #from: Socket<unknown> | undefined;
   #to: Socket<unknown> | undefined;
   #timer: Timer | undefined;
+  #isEnded = false;
   #endsAtMs: number | undefined;
 
-  constructor(delayMs: number) {
+  constructor(delayMs: number, line?: Line) {
     this.#delayMs = delayMs;
+    this.#share = line?.share(
+      (bytes) => this.#send(bytes),
+      () => this.#from?.resume(),
+    );
   }
 
   leadTo(socket: Socket<unknown>): void {
@@ -23,13 +31,26 @@ class Way {
     this.move();
   }
 
-  take(bytes: Uint8Array): void {
-    this.#travelling.push({ dueMs: performance.now() + this.#delayMs, bytes });
-    this.#wait();
+  take(from: Socket<unknown>, bytes: Uint8Array): void {
+    if (this.#share === undefined) {
+      this.#send(bytes);
+      return;
+    }
+    this.#from = from;
+    this.#share.put(bytes);
+    if (this.#share.isFull()) from.pause();
   }
 
   end(): void {
+    this.#isEnded = true;
+    if (this.#share?.isEmpty() === false) return;
     this.#endsAtMs ??= performance.now() + this.#delayMs;
+    this.#wait();
+  }
+
+  #send(bytes: Uint8Array): void {
+    this.#travelling.push({ dueMs: performance.now() + this.#delayMs, bytes });
+    if (this.#isEnded) this.end();
     this.#wait();
   }
 
@@ -65,10 +86,13 @@ class Way {
   }
 }
 
-function listen(delayMs: number, hostname: string, port: number): TCPSocketListener<unknown> {
+function listen(
+  delayMs: number,
+  { hostname, port, line }: { hostname: string; port: number; line: Line | undefined },
+): TCPSocketListener<unknown> {
   const socket = {
     binaryType: "uint8array" as const,
-    data: (end: End, bytes: Uint8Array) => end.data.way.take(bytes),
+    data: (end: End, bytes: Uint8Array) => end.data.way.take(end, bytes),
     drain: (end: End) => end.data.peerEnd().move(),
     close: (end: End) => end.data.way.end(),
     error: (end: End) => end.data.way.end(),
@@ -79,7 +103,7 @@ function listen(delayMs: number, hostname: string, port: number): TCPSocketListe
     socket: {
       ...socket,
       open(near) {
-        const [there, back] = [new Way(delayMs), new Way(delayMs)];
+        const [there, back] = [new Way(delayMs), new Way(delayMs, line)];
         near.data = { way: there, peerEnd: () => back };
         back.leadTo(near);
         const data = { way: back, peerEnd: () => there };
@@ -92,5 +116,7 @@ function listen(delayMs: number, hostname: string, port: number): TCPSocketListe
   });
 }
 
-const [delayMs, host = "", port] = process.argv.slice(2);
-process.stdout.write(`${listen(Number(delayMs), host, Number(port)).port}\n`);
+const [delayMs, hostname = "", port, rate] = process.argv.slice(2);
+const line = rate === undefined ? undefined : new Line(Number(rate));
+const listener = listen(Number(delayMs), { hostname, port: Number(port), line });
+process.stdout.write(`${listener.port}\n`);

@@ -59,7 +59,7 @@ async function rateOver(
 ): Promise<number> {
   const relays: { readonly stop: () => Promise<void> }[] = [];
   const layWay = async (seeder: Address): Promise<Address> => {
-    const relay = await startRelay(delayMs, seeder);
+    const relay = await startRelay({ delayMs }, seeder);
     relays.push(relay);
     return relay.address;
   };
