@@ -7,7 +7,8 @@ export interface Rules {
   readonly takeOverFactor: number;
   /** Further peers that a part is asked of when nothing else is left to ask for. */
   readonly duplicatesMax: number;
-  /** How few and how many peers are served at a time. */
+  /** How few and how many peers are served at a time, and how many at first, as far as that is within them. */
+  readonly slotsFirst: number;
   readonly slotsMin: number;
   readonly slotsMax: number;
   /** While others wait for their turn, what is sent to a peer may wait so long on its way, in milliseconds; infinity is any
@@ -29,7 +30,8 @@ export const RULES: Rules = {
   depthMs: 1000,
   takeOverFactor: 3,
   duplicatesMax: 2,
-  slotsMin: 4,
+  slotsFirst: 4,
+  slotsMin: 2,
   slotsMax: 64,
   sendWindowMs: 250,
   servesRarestFirst: true,

@@ -101,7 +101,7 @@ export class Serving {
     const bytes = customer?.window.onPong(id, nowMs) ?? 0;
     if (customer === undefined || bytes === 0) return;
     customer.isStuck = false;
-    this.#slots.onArrived(bytes);
+    this.#slots.onArrived(bytes, nowMs);
     yield* this.#serveNext(nowMs);
   }
 

@@ -9,6 +9,7 @@ export class UploadSlots {
   readonly #rules: Rules;
   #count: number;
   #bytes = 0;
+  #fromMs = Number.NEGATIVE_INFINITY;
   #sinceMs: number | undefined;
   #trial: { readonly before: number; readonly bytesPerSecond: number } | undefined;
   #restMs = 0;
@@ -16,7 +17,8 @@ export class UploadSlots {
 
   constructor(rules: Rules) {
     this.#rules = rules;
-    this.#count = rules.slotsMin;
+    const { slotsFirst, slotsMin, slotsMax } = rules;
+    this.#count = Math.min(Math.max(slotsFirst, slotsMin), slotsMax);
   }
 
   get count(): number {
@@ -24,8 +26,11 @@ export class UploadSlots {
   }
 
   /** So many bytes are known to have reached those who are served. */
-  onArrived(bytes: number): void {
-    this.#bytes += bytes;
+  onArrived(bytes: number, nowMs: number): void {
+    if (nowMs < this.#fromMs) return;
+    // Time counts from the first that arrives: before, what was sent was still on its way.
+    if (this.#sinceMs === undefined) this.#sinceMs = nowMs;
+    else this.#bytes += bytes;
   }
 
   /** Time passed.
@@ -35,20 +40,21 @@ export class UploadSlots {
     served: { readonly isAnyoneWaiting: boolean; readonly roundTripMs: number },
     nowMs: number,
   ): void {
-    this.#sinceMs ??= nowMs;
+    // What is being tried is judged also when all have a place by it.
+    if (!served.isAnyoneWaiting && this.#trial === undefined) this.#startOver(nowMs);
+    if (this.#sinceMs === undefined) return;
     const passedMs = nowMs - this.#sinceMs;
-    if (!served.isAnyoneWaiting || passedMs < 0) {
-      this.#startOver(Math.max(nowMs, this.#sinceMs));
-    } else if (passedMs >= (this.#bytes < EPOCH_BYTES_MIN ? EPOCH_MS_MAX : EPOCH_MS_MIN)) {
-      const before = this.#count;
-      this.#judge((this.#bytes * 1000) / passedMs, passedMs);
-      // What arrives at first was sent before.
-      this.#startOver(nowMs + (this.#count === before ? 0 : served.roundTripMs));
-    }
+    if (passedMs < (this.#bytes < EPOCH_BYTES_MIN ? EPOCH_MS_MAX : EPOCH_MS_MIN)) return;
+    const before = this.#count;
+    this.#judge((this.#bytes * 1000) / passedMs, passedMs);
+    const settleMs = Math.min(served.roundTripMs, SETTLE_MS_MAX);
+    this.#startOver(this.#count === before ? nowMs : nowMs + settleMs);
   }
 
-  #startOver(nowMs: number): void {
-    this.#sinceMs = nowMs;
+  /** @param fromMs what arrives earlier was sent before */
+  #startOver(fromMs: number): void {
+    this.#fromMs = Math.max(this.#fromMs, fromMs);
+    this.#sinceMs = undefined;
     this.#bytes = 0;
   }
 
@@ -80,8 +86,9 @@ export class UploadSlots {
 
 /** What is compared is long enough not to be chance: bytes are known to have arrived 64 KiB at a time or more. */
 const EPOCH_MS_MIN = 1000;
-const EPOCH_BYTES_MIN = 1024 * 1024;
-const EPOCH_MS_MAX = 8000;
+const EPOCH_BYTES_MIN = 2 * 1024 * 1024;
+const EPOCH_MS_MAX = 6000;
+const SETTLE_MS_MAX = 3000;
 const STEP = 1.5;
 /** Half as many again have to move so much more to be worth it. */
 const GAIN_MIN = 1.15;

@@ -131,7 +131,7 @@ describe("Serving", () => {
     expect(only(rig.hear(2, { type: "request", first: 0, count: 1 }), "serve")).toHaveLength(1);
   });
 
-  test("Serving serves slotsMin peers at a time, a run each, the others in turn by bytes", () => {
+  test("Serving serves slotsFirst peers at a time, at first, a run each, the others in turn by bytes", () => {
     const rig = new EngineRig({ have: "all", parts: 64 });
     const peers = [1, 2, 3, 4, 5, 6];
     for (const peer of peers) rig.joinWith(peer, []);
@@ -140,7 +140,7 @@ describe("Serving", () => {
         rig.hear(peer, { type: "request", first: 8 * (peer - 1) + at, count: 1 });
     }
     const serving = only(rig.effects, "serve").map(({ connection }) => connection);
-    expect(serving).toEqual(peers.slice(0, RULES.slotsMin));
+    expect(serving).toEqual(peers.slice(0, RULES.slotsFirst));
     // Each run that is out makes room for the one that got least; all get the same in the end.
     const order: number[] = [];
     for (let next = only(rig.effects, "serve"); next.length > 0; ) {
