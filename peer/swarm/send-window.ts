@@ -94,6 +94,12 @@ export class SendWindow {
     const [oldest] = this.#marks;
     return oldest === undefined ? 0 : nowMs - Math.max(oldest.atMs, this.#answeredAtMs);
   }
+
+  /** Bytes that have to arrive before the next answer is due; none behind a ping that went before a run. */
+  get awaitedBytes(): number {
+    const [oldest] = this.#marks;
+    return oldest === undefined ? 0 : oldest.sentBytes - this.#arrivedBytes;
+  }
 }
 
 interface Mark {

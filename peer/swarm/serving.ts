@@ -142,7 +142,7 @@ export class Serving {
       roundTripMs = Math.max(roundTripMs, customer.window.roundTripMs);
       const stuckMs = customer.window.stuckMs(nowMs);
       customer.isStuck = stuckMs >= STUCK_MS;
-      if (stuckMs >= PATIENCE_MS && !customer.peer.isLeaving)
+      if (stuckMs >= patienceMs(customer.window.awaitedBytes) && !customer.peer.isLeaving)
         yield { type: "close", connection, reason: "it does not take what it asked for" };
       // Whoever is being served just now has nothing to complain of.
       if (customer.holdsPlace) continue;
@@ -266,6 +266,11 @@ function isSooner(one: Turn, other: Turn): boolean {
   return one.customer.bytes < other.customer.bytes;
 }
 
+/** Who limits himself takes the better part of a minute for what one answer stands for. */
+function patienceMs(awaitedBytes: number): number {
+  return PATIENCE_MS + Math.min((awaitedBytes * 1000) / BYTES_PER_SECOND_MIN, PATIENCE_MS);
+}
+
 function* ping(connection: ConnectionId, id: number | undefined): Generator<SwarmEffect> {
   if (id !== undefined) yield { type: "send", connection, message: { type: "ping", id } };
 }
@@ -285,5 +290,6 @@ const FAIR_TURN = 8;
 const STUCK_MS = 3000;
 /** One that takes so little holds memory of ours, and a connection, for nothing. */
 const PATIENCE_MS = 60_000;
+const BYTES_PER_SECOND_MIN = 1024;
 /** Whoever would wait longer is told to ask others: well below the time after which it would think us dead. */
 const WAIT_MS_MAX = 8000;

@@ -282,8 +282,12 @@ describe("Serving", () => {
     expect(seconds(50)).toEqual([]);
     rig.hear(2, { type: "pong", id: marks[0] ?? 0 });
     expect(seconds(20)).toEqual([1]);
-    // 64 KiB a minute are little more than a KiB a second. Of 3 nothing is under way.
+    // 64 KiB in two minutes are half a KiB a second, as of one who limits himself. Of 3 nothing is under way.
+    expect(seconds(95)).toEqual([]);
     rig.hear(2, { type: "pong", id: marks[1] ?? 0 });
+    expect(seconds(115)).toEqual([]);
+    expect(seconds(10)).toEqual([2]);
+    rig.do({ type: "left", connection: 2, reason: "gone" });
     expect(seconds(55)).toEqual([]);
   });
 
