@@ -125,9 +125,11 @@ export class Announcer {
     this.#wake = wake;
     const either = AbortSignal.any([signal, wake.signal]);
     const until = this.#clock.monotonic() + ms;
-    while (!either.aborted && this.#clock.monotonic() < until) {
+    while (!either.aborted) {
+      const leftMs = until - this.#clock.monotonic();
+      if (leftMs <= 0) return;
       if (this.#failures === 0 && ms > this.#hungryMs && this.#port.isHungry()) return;
-      const stepMs = Math.min(until - this.#clock.monotonic(), this.#hungryMs);
+      const stepMs = Math.min(leftMs, this.#hungryMs);
       await this.#clock.sleep(stepMs, { signal: either }).catch(() => undefined);
     }
   }

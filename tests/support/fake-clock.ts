@@ -2,6 +2,10 @@ import type { Clock, SleepOptions } from "../../peer/clock.ts";
 
 /** A clock of a peer that stands still until it is told to go on. */
 export class FakeClock implements Clock {
+  /** What reading it takes. */
+  readingMs = 0;
+  /** How much too early it wakes a sleeper, as real timers do by a part of a millisecond. */
+  earlyMs = 0;
   #nowMs: number;
   readonly #sleepers = new Set<{ readonly untilMs: number; readonly wake: () => void }>();
 
@@ -19,17 +23,20 @@ export class FakeClock implements Clock {
   }
 
   monotonic(): number {
+    this.#nowMs += this.readingMs;
     return this.#nowMs;
   }
 
+  /** @throws {RangeError} when it is asked for less than nothing, of which the real one warns the user */
   sleep(ms: number, options: SleepOptions = {}): Promise<void> {
+    if (!(ms >= 0)) throw new RangeError(`Nobody sleeps for ${ms} ms`);
     const { signal } = options;
     return new Promise((resolve, reject) => {
       if (signal?.aborted) {
         reject(signal.reason);
         return;
       }
-      const sleeper = { untilMs: this.#nowMs + ms, wake: resolve };
+      const sleeper = { untilMs: this.#nowMs + ms - this.earlyMs, wake: resolve };
       this.#sleepers.add(sleeper);
       const onAbort = () => {
         if (this.#sleepers.delete(sleeper)) reject(signal?.reason);

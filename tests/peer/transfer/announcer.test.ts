@@ -327,6 +327,21 @@ describe("Announcer", () => {
     silence.resolve(new Response("late"));
   });
 
+  test("Announcer never waits for less than nothing, on a clock that goes on while it is read", async () => {
+    const rig = new Rig();
+    rig.clock.readingMs = 0.05;
+    rig.clock.earlyMs = 0.07;
+    rig.start();
+    await rig.pass(61_000);
+    await rig.stop();
+    expect(rig.asked.map(({ event }) => event)).toEqual([
+      "started",
+      undefined,
+      undefined,
+      "stopped",
+    ]);
+  });
+
   test("a bug in what the peers are passed to is not taken for a failing tracker", async () => {
     const rig = new Rig();
     rig.peers.push = () => {
