@@ -5,8 +5,8 @@ import type { Clock } from "../clock.ts";
 export class RateLimit {
   /** What should pass at once at most, so that nobody waits long for his turn: a fraction of a second's worth. */
   readonly pieceBytes: number;
+  readonly bytesPerSecond: number;
   readonly #clock: Clock;
-  readonly #bytesPerSecond: number;
   readonly #waiting: Turn[] = [];
   #isServing = false;
   /** Ends the sleep of who is next. */
@@ -19,7 +19,7 @@ export class RateLimit {
   /** @param bytesPerSecond at least 1 */
   constructor(clock: Clock, bytesPerSecond: number) {
     this.#clock = clock;
-    this.#bytesPerSecond = bytesPerSecond;
+    this.bytesPerSecond = bytesPerSecond;
     this.#paidAtMs = clock.monotonic();
     this.pieceBytes = Math.max(PIECE_BYTES_MIN, Math.floor(bytesPerSecond / PIECES_PER_SECOND));
   }
@@ -61,7 +61,7 @@ export class RateLimit {
     for (let turn = this.#waiting[0]; turn !== undefined; turn = this.#waiting[0]) {
       const nowMs = this.#clock.monotonic();
       this.#paidAtMs = Math.max(this.#paidAtMs, nowMs - BURST_MS);
-      const dueMs = this.#paidAtMs + (turn.bytes * 1000) / this.#bytesPerSecond;
+      const dueMs = this.#paidAtMs + (turn.bytes * 1000) / this.bytesPerSecond;
       if (dueMs > nowMs) {
         this.#sleep = new AbortController();
         const { signal } = this.#sleep;

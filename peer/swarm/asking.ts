@@ -2,6 +2,7 @@ import type { Geometry, PartRun } from "../../protocol/geometry.ts";
 import { REQUESTS_OPEN_MAX } from "../../protocol/limits.ts";
 import type { ConnectedPeer } from "./connected-peer.ts";
 import type { ConnectionId, SwarmEffect } from "./messages.ts";
+import { Pace } from "./pace.ts";
 import type { Picker } from "./picker.ts";
 import type { OpenRequest, RequestLedger } from "./requests.ts";
 import type { Rules } from "./rules.ts";
@@ -19,8 +20,8 @@ export class Asking {
   readonly #peers: ReadonlyMap<ConnectionId, ConnectedPeer>;
   readonly unwritten = new Unwritten();
   readonly #inFlightBytesMax: number;
-  /** Whether a limit of our own makes what arrives wait: then everybody looks slow, and nobody is. */
-  isHeldBack = false;
+  readonly #pace: Pace;
+  #isHeldBack = false;
   /** Whether somebody was not asked for want of memory, or of a place in the window. */
   #isShort = false;
 
@@ -29,6 +30,7 @@ export class Asking {
     options: {
       readonly geometry: Geometry;
       readonly inFlightBytesMax: number;
+      readonly limitDownBytesPerSecond?: number | undefined;
       readonly rules: Rules;
     },
     picker: Picker,
@@ -38,9 +40,24 @@ export class Asking {
     this.#geometry = options.geometry;
     this.#rules = options.rules;
     this.#inFlightBytesMax = options.inFlightBytesMax;
+    this.#pace = new Pace({
+      bytesPerSecond: options.limitDownBytesPerSecond,
+      paceMs: options.rules.paceMs,
+    });
     this.#picker = picker;
     this.#ledger = ledger;
     this.#peers = peers;
+  }
+
+  /** Whether a limit of our own makes what arrives wait: then everybody looks slow, and nobody is. */
+  get isHeldBack(): boolean {
+    return this.#isHeldBack;
+  }
+
+  /** @param isHeldBack as the getter says from now on */
+  onTick(isHeldBack: boolean, nowMs: number): void {
+    this.#isHeldBack = isHeldBack;
+    this.#pace.review(isHeldBack, nowMs);
   }
 
   /** Bytes that came, or are under way, and are not written. */
@@ -183,12 +200,18 @@ export class Asking {
     if (!peer.isDialled && !this.#rules.asksCallers) return false;
     if (this.#ledger.countOpen(peer.connection) >= REQUESTS_OPEN_MAX / 2) return false;
     if (this.owed(peer) >= peer.depthBytes) return false;
+    const hasRoom = this.#hasRoom(nowMs);
+    if (!hasRoom) this.#isShort = true;
+    return hasRoom;
+  }
+
+  /** Whether one more span may be under way to us. */
+  #hasRoom(nowMs: number): boolean {
+    if (!this.#pace.allows(this.spanBytes, this.#ledger.bytesTotal, nowMs)) return false;
     // Runs for a reader have their places instead, however many bytes they are.
     if (this.#picker.isWindowed) return true;
     const { heldBytes } = this;
-    const hasRoom = heldBytes === 0 || heldBytes + this.spanBytes <= this.#inFlightBytesMax;
-    if (!hasRoom) this.#isShort = true;
-    return hasRoom;
+    return heldBytes === 0 || heldBytes + this.spanBytes <= this.#inFlightBytesMax;
   }
 }
 

@@ -32,6 +32,8 @@ export interface ConnectedPeer {
   /** When it last asked for something, or joined. */
   wantedAtMs: number;
   pingedAtMs: number | undefined;
+  /** When it was last told that we live while we read nothing; undefined since we read again. */
+  signedAtMs: number | undefined;
   /** `Picker.releases` when it was found to have nothing free for us; undefined when it may have. */
   exhaustedAt: number | undefined;
   /** Not to be asked before this. */
@@ -73,6 +75,7 @@ export function createConnectedPeer(
     dataAtMs: options.nowMs,
     wantedAtMs: options.nowMs,
     pingedAtMs: undefined,
+    signedAtMs: undefined,
     exhaustedAt: undefined,
     askAfterMs: 0,
     silences: 0,

@@ -13,6 +13,8 @@ export interface EngineOptions {
   readonly peersMax: number;
   /** Bytes asked for and not yet written, over all connections. */
   readonly inFlightBytesMax: number;
+  /** What a limit of our own lets pass, in bytes a second over all swarms; absent: there is none. */
+  readonly limitDownBytesPerSecond?: number | undefined;
   /** From 0 to below 1. */
   readonly random: () => number;
   /** RULES when they are not said. */

@@ -165,7 +165,7 @@ export class Engine {
       case "dialledSelf":
         return this.#members.book.onSelf(event.address);
       case "tick":
-        this.#asking.isHeldBack = event.isHeldBack ?? false;
+        this.#asking.onTick(event.isHeldBack ?? false, nowMs);
         return yield* this.#onTick(nowMs);
       default:
         return event satisfies never;

@@ -3,6 +3,9 @@
 export interface Rules {
   /** A peer is asked for as much as it delivers in this time, in milliseconds. */
   readonly depthMs: number;
+  /** While a limit of our own sets the pace, as much may be under way as it lets pass in this time, in milliseconds;
+   * infinity is any amount. */
+  readonly paceMs: number;
   /** What a peer owes is moved to one that has it and would deliver so many times sooner. */
   readonly takeOverFactor: number;
   /** Further peers that a part is asked of when nothing else is left to ask for. */
@@ -28,6 +31,7 @@ export interface Rules {
 
 export const RULES: Rules = {
   depthMs: 1000,
+  paceMs: 4000,
   takeOverFactor: 3,
   duplicatesMax: 2,
   slotsFirst: 4,

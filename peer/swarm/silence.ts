@@ -34,17 +34,28 @@ export class Silence {
       unwritten.oldestMs(nowMs) > SLOW_WRITE_MS;
     for (const peer of [...this.#peers.values()]) {
       if (peer.isLeaving) continue;
-      if (isOurFault) {
-        peer.pingedAtMs = undefined;
-        peer.heardAtMs = nowMs;
-        peer.dataAtMs = nowMs;
-        peer.isSilent = false;
-      } else yield* this.#reviewPeer(peer, nowMs);
+      if (isOurFault) yield* this.#excuse(peer, nowMs);
+      else yield* this.#reviewPeer(peer, nowMs);
     }
+  }
+
+  /** It cannot be heard, and its pings are not answered meanwhile: it is told that we live. */
+  *#excuse(peer: ConnectedPeer, nowMs: number): Generator<SwarmEffect> {
+    peer.heardAtMs = nowMs;
+    peer.dataAtMs = nowMs;
+    peer.isSilent = false;
+    peer.signedAtMs ??= nowMs;
+    if (nowMs - peer.signedAtMs >= SIGN_MS) {
+      peer.signedAtMs = nowMs;
+      yield this.#ping(peer, nowMs);
+    }
+    // Whenever its answer comes, nobody waits for it.
+    peer.pingedAtMs = undefined;
   }
 
   *#reviewPeer(peer: ConnectedPeer, nowMs: number): Generator<SwarmEffect> {
     const { connection } = peer;
+    peer.signedAtMs = undefined;
     const owes = this.#ledger.bytesOpen(connection) > 0;
     const noDataMs = owes && this.#peers.size > 1 ? nowMs - peer.dataAtMs : 0;
     peer.isSilent = this.#isSilent(peer, nowMs);
@@ -88,6 +99,8 @@ const PING_ID_END = 2 ** 31;
 const SILENT_OWING_MS = 10_000;
 const SILENT_IDLE_MS = 35_000;
 const PONG_MS_MAX = 20_000;
+/** Who is asked after SILENT_IDLE_MS whether he lives hears before that from one that reads nothing. */
+const SIGN_MS = 15_000;
 /** One that owes and sends nothing for so long is no source to be content with. */
 const SILENT_SOURCE_MS = 5000;
 /** A peer that owes and sends no data for so long is not asked again for SNUB_MS. */

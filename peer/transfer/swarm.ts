@@ -77,6 +77,7 @@ export class Swarm implements Dialled {
       peerId: context.peerId,
       peersMax: context.peersMax,
       inFlightBytesMax: context.memory.arrivingBytes,
+      limitDownBytesPerSecond: context.limitDown?.bytesPerSecond,
       random: context.random,
     });
     this.#announcing = new Announcing(context, options.trackers, {

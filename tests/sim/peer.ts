@@ -13,8 +13,8 @@ import { PEERS_PER_MESSAGE_MAX } from "../../protocol/limits.ts";
 import type { Link, LinkEndHolder, Parcel, Piece } from "../support/link.ts";
 import { IN_FLIGHT_BYTES_MAX } from "../support/swarm-fixtures.ts";
 import { Checker } from "./checker.ts";
+import { Line, type LineOwner } from "./line.ts";
 import type { PeerTraits } from "./traits.ts";
-import { Uplink, type UplinkOwner } from "./uplink.ts";
 
 /** What a peer needs of the world around it. */
 export interface World {
@@ -30,13 +30,15 @@ export interface World {
 }
 
 /** One peer of a simulation: the real engine, and in place of sockets and disk what its effects would do to them. */
-export class SimPeer implements LinkEndHolder, UplinkOwner {
+export class SimPeer implements LinkEndHolder, LineOwner {
   readonly name: string;
   readonly address: Address;
   readonly peerId: PeerId;
   readonly engine: Engine;
   readonly checker: Checker;
   /** When the last part was written. */
+  /** Links that ended, whoever ended them. */
+  cuts = 0;
   completeAtMs: number | undefined;
   /** Addresses it banned. */
   readonly banned = new Set<string>();
@@ -51,7 +53,9 @@ export class SimPeer implements LinkEndHolder, UplinkOwner {
   readonly traits: PeerTraits;
   readonly #links = new Map<ConnectionId, Link>();
   readonly #sending = new Map<ConnectionId, { run: PartRun; sent: number; isWrong: boolean }[]>();
-  readonly #uplink: Uplink;
+  readonly #uplink: Line;
+  /** What came and a limit of its own has not let in. */
+  readonly #limitDown: Line | undefined;
 
   constructor(
     world: World,
@@ -64,10 +68,11 @@ export class SimPeer implements LinkEndHolder, UplinkOwner {
     this.peerId = self.peerId;
     this.#geometry = options.geometry;
     this.traits = options.traits;
-    this.#uplink = new Uplink(this, {
+    this.#uplink = new Line(this, {
       bytesPerSecond: options.traits.upBytesPerSecond,
       bufferBytes: options.traits.bufferBytes,
     });
+    this.#limitDown = this.#limitOf(options.traits.limitDownBytesPerSecond);
     this.checker = new Checker(self.name, options.geometry, options.have);
     if (options.have.isFull) this.completeAtMs = world.nowMs;
     this.engine = new Engine({
@@ -82,7 +87,7 @@ export class SimPeer implements LinkEndHolder, UplinkOwner {
 
   start(): void {
     if (!this.isOnline) return;
-    this.#do({ type: "tick" });
+    this.#do({ type: "tick", isHeldBack: this.#limitDown?.isBusy ?? false });
     this.#world.after(TICK_MS, () => this.start());
   }
 
@@ -103,6 +108,25 @@ export class SimPeer implements LinkEndHolder, UplinkOwner {
   }
 
   onParcel(connection: ConnectionId, parcel: Parcel): void {
+    if (this.#limitDown === undefined) this.#take(connection, parcel);
+    else this.#limitDown.put(connection, parcel);
+  }
+
+  #limitOf(bytesPerSecond: number | undefined): Line | undefined {
+    if (bytesPerSecond === undefined) return undefined;
+    const world = this.#world;
+    const owner = {
+      get nowMs() {
+        return world.nowMs;
+      },
+      at: (atMs: number, happen: () => void) => world.at(atMs, happen),
+      onOut: (connection: ConnectionId, parcel: Parcel) => this.#take(connection, parcel),
+      onRoom: () => undefined,
+    };
+    return new Line(owner, { bytesPerSecond, bufferBytes: Number.POSITIVE_INFINITY });
+  }
+
+  #take(connection: ConnectionId, parcel: Parcel): void {
     if (parcel.type === "piece") this.#onPiece(connection, parcel);
     else {
       this.checker.onHear(connection, parcel);
@@ -116,8 +140,10 @@ export class SimPeer implements LinkEndHolder, UplinkOwner {
 
   onGone(connection: ConnectionId, reason: string): void {
     if (!this.#links.delete(connection)) return;
+    this.cuts++;
     this.#sending.delete(connection);
     this.#uplink.drop(connection);
+    this.#limitDown?.drop(connection);
     this.checker.onGone(connection);
     this.#do({ type: "left", connection, reason });
   }
@@ -306,8 +332,9 @@ export class SimPeer implements LinkEndHolder, UplinkOwner {
   }
 }
 
-function engineOptionsOf({ rules, order, pipe }: PeerTraits) {
+function engineOptionsOf({ rules, order, pipe, limitDownBytesPerSecond }: PeerTraits) {
   return {
+    limitDownBytesPerSecond,
     ...(rules === undefined ? {} : { rules }),
     ...(order === undefined ? {} : { order }),
     ...(pipe === undefined ? {} : { pipe }),

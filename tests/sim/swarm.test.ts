@@ -1,4 +1,5 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { RULES } from "../../peer/swarm/rules.ts";
 import { IN_FLIGHT_BYTES_MAX } from "../support/swarm-fixtures.ts";
 import type { SimPeer } from "./peer.ts";
 import { forSeeds, seedsOf } from "./seeds.ts";
@@ -75,6 +76,38 @@ describe("Simulation", () => {
       sim.runUntilComplete(() => [leecher]);
       // 8 MiB at 10 MiB/s, and a moment to find out.
       expect(sim.nowMs).toBeLessThan(5000);
+    });
+  });
+
+  describe("with a limit of its own of 1 KiB/s", () => {
+    /** @returns how much longer it took than the limit says, and how often it was cut off */
+    function play(seed: number, sources: number, rules = RULES) {
+      const sim = new SimSwarm({ seed, fileBytes: MIB, partBytes: MIB / 4 });
+      for (let number = 0; number < sources; number++) sim.addSeeder();
+      const leecher = sim.add({ limitDownBytesPerSecond: 1024, rules });
+      const leastMs = (1000 * sim.geometry.fileBytes) / 1024;
+      let cuts = 0;
+      while (leecher.completeAtMs === undefined && sim.nowMs < 2 * leastMs) {
+        // Who has everything leaves those who have, too.
+        cuts = leecher.cuts;
+        sim.runFor(1000);
+      }
+      const { completeAtMs = Number.POSITIVE_INFINITY } = leecher;
+      return { times: completeAtMs / leastMs, cuts };
+    }
+
+    test.each([1, 12])("Engine goes on steadily with %d sources", (sources) => {
+      forSeeds(3, (seed) => {
+        const { times, cuts } = play(seed, sources);
+        expect(times).toBeLessThan(1.1);
+        expect(cuts).toBe(0);
+      });
+    });
+
+    test("Engine without a pace gets nothing whole from twelve", () => {
+      const without = play(1, 12, { ...RULES, paceMs: Number.POSITIVE_INFINITY });
+      expect(without.cuts).toBeGreaterThan(10);
+      expect(without.times).toBe(Number.POSITIVE_INFINITY);
     });
   });
 

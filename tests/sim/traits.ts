@@ -6,6 +6,8 @@ import type { Reader } from "./reader.ts";
 export interface PeerTraits {
   readonly upBytesPerSecond: number;
   readonly downBytesPerSecond: number;
+  /** What a limit of its own lets in over all connections; undefined: it has none. */
+  readonly limitDownBytesPerSecond: number | undefined;
   /** What its kernel takes of each connection before it is out; one block in any case. */
   readonly bufferBytes: number;
   readonly diskMs: number;
@@ -33,6 +35,7 @@ export interface PeerTraits {
 export const HONEST: PeerTraits = {
   upBytesPerSecond: 10 * 2 ** 20,
   downBytesPerSecond: 100 * 2 ** 20,
+  limitDownBytesPerSecond: undefined,
   bufferBytes: 0,
   diskMs: 2,
   isDialable: true,

@@ -73,7 +73,8 @@ export interface RigOptions {
   readonly self?: number;
   readonly rules?: Rules;
   readonly order?: PartOrder;
-  readonly pipe?: { readonly places: number };
+  readonly pipe?: { readonly places: number } | undefined;
+  readonly limitDownBytesPerSecond?: number | undefined;
 }
 
 /** One engine with a clock set by hand, and shorthand for what happens to it. */
@@ -91,6 +92,7 @@ export class EngineRig {
       ...(options.order === undefined ? {} : { order: options.order }),
       ...(options.pipe === undefined ? {} : { pipe: options.pipe }),
       inFlightBytesMax: IN_FLIGHT_BYTES_MAX,
+      limitDownBytesPerSecond: options.limitDownBytesPerSecond,
       geometry: this.geometry,
       have: have === "all" ? Bitfield.full(parts) : bitsOf(parts, have),
       peerId: peerIdOf(options.self ?? 500),

@@ -203,6 +203,36 @@ describe("Asking", () => {
     expect(owed).toEqual([16, 16, 16, 0, 0, 0]);
   });
 
+  test.each([
+    // One span, however little passes.
+    ["1 KiB/s", 1024, 1],
+    ["1 MiB/s", MIB, 4],
+    ["no limit", undefined, 12],
+  ])("fill asks all together for what %s lets pass in 4 s", (_, limitDownBytesPerSecond, spans) => {
+    const link = new Link({ parts: 40, partBytes: MIB, limitDownBytesPerSecond });
+    for (let connection = 1; connection <= 6; connection++) link.rig.joinWith(connection, "all");
+    for (let ms = 0; ms < 30_000; ms += 250) {
+      link.rig.nowMs += 250;
+      link.rig.do({ type: "tick", isHeldBack: limitDownBytesPerSecond !== undefined });
+      expect(link.bytesOwedByAll(6)).toBe(spans * MIB);
+      // What comes makes room for as much.
+      const connection = [1, 2, 3, 4, 5, 6].find((number) => link.bytesOwed(number) > 0) ?? 1;
+      if (ms % 5000 === 0 && limitDownBytesPerSecond !== undefined) link.serve(connection, MIB);
+    }
+  });
+
+  test("fill asks for more than a limit lets pass when it is not the limit that sets the pace", () => {
+    for (const pipe of [undefined, { places: 20 }]) {
+      const link = new Link({ parts: 40, partBytes: MIB, limitDownBytesPerSecond: 1024, pipe });
+      for (let connection = 1; connection <= 6; connection++) link.rig.joinWith(connection, "all");
+      expect(link.bytesOwedByAll(6)).toBe(MIB);
+      link.rig.pass(3750);
+      expect(link.bytesOwedByAll(6)).toBe(MIB);
+      link.rig.pass(500);
+      expect(link.bytesOwedByAll(6)).toBe(12 * MIB);
+    }
+  });
+
   test("fill asks nobody for what another is asked for", () => {
     const link = new Link({ parts: 6 });
     for (let connection = 1; connection <= 5; connection++) link.rig.joinWith(connection, "all");
@@ -288,7 +318,10 @@ describe("Asking", () => {
       }
       return rig.effects.slice(before);
     };
-    expect(play(true)).toEqual([]);
+    const pings = sent(play(true), "ping");
+    expect(pings).toHaveLength(play(true).length);
+    // Nobody hears us answer while we read nothing: every 15 s we say that we live.
+    expect(pings.filter(({ connection }) => connection === 1)).toHaveLength(3);
     // Negative control.
     const moved = play(false);
     expect(sent(moved, "cancel").length).toBeGreaterThan(0);

@@ -1,20 +1,21 @@
 import type { ConnectionId } from "../../peer/swarm/messages.ts";
 import type { Parcel } from "../support/link.ts";
 
-/** What an uplink needs of the peer whose it is. */
-export interface UplinkOwner {
+/** What a line needs of the peer whose it is. */
+export interface LineOwner {
   readonly nowMs: number;
   at(atMs: number, happen: () => void): void;
-  /** A parcel is out. */
+  /** A parcel is through. */
   onOut(connection: ConnectionId, parcel: Parcel): void;
   /** A connection's buffer has room again. */
   onRoom(connection: ConnectionId): void;
 }
 
-/** One line for all connections of a peer. Each has a buffer, as a kernel keeps one: what is in there was sent, as far as
- * the peer knows. Parcels of one connection leave in their order, connections take turns. */
-export class Uplink {
-  readonly #owner: UplinkOwner;
+/** One line for all connections of a peer, out of it or, where a limit lets in no more, into it. Each connection has a
+ * buffer, as a kernel keeps one: what is in there was sent, as far as its sender knows. Parcels of one connection pass in
+ * their order, connections take turns. */
+export class Line {
+  readonly #owner: LineOwner;
   readonly #bytesPerSecond: number;
   readonly #bufferBytes: number;
   readonly #buffers = new Map<ConnectionId, { readonly parcels: Parcel[]; bytes: number }>();
@@ -22,12 +23,17 @@ export class Uplink {
   #isBusy = false;
 
   constructor(
-    owner: UplinkOwner,
+    owner: LineOwner,
     options: { readonly bytesPerSecond: number; readonly bufferBytes: number },
   ) {
     this.#owner = owner;
     this.#bytesPerSecond = options.bytesPerSecond;
     this.#bufferBytes = options.bufferBytes;
+  }
+
+  /** Whether anything is passing or waits to. */
+  get isBusy(): boolean {
+    return this.#isBusy;
   }
 
   /** @returns whether the connection takes so many bytes more: one piece in any case */
