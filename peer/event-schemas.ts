@@ -1,5 +1,5 @@
 import { type TSchema, Type } from "@sinclair/typebox";
-import { SWARM_HASH_PATTERN } from "../protocol/announce.ts";
+import { SWARM_HASH_PATTERN } from "../protocol/announce-limits.ts";
 import { RESULTS } from "./result.ts";
 
 /** The events of events.ts as TypeBox schemas: the single source of their types and of cli/events.schema.json. Fields may be

@@ -1,13 +1,7 @@
-import type { Static, TSchema } from "@sinclair/typebox";
-import { Value } from "@sinclair/typebox/value";
 import { canonicalLiteral } from "../protocol/address-policy.ts";
-import {
-  type HashRequest,
-  HashResponse,
-  type PeersRequest,
-  PeersResponse,
-} from "../protocol/announce.ts";
+import type { HashRequest, PeersRequest, PeersResponse } from "../protocol/announce.ts";
 import { parseSwarmHash, type SwarmHash } from "../protocol/ids.ts";
+import { isHashResponse, isPeersResponse } from "../protocol/tracker-answer.ts";
 import type { Clock } from "./clock.ts";
 import { createDeadline } from "./deadline.ts";
 import { TrackerError } from "./errors.ts";
@@ -36,7 +30,7 @@ export class TrackerClient {
   /** Registers a new swarm; the caller is its first peer.
    * @throws {TrackerError} unreachable, rejected, bad_answer; the signal's reason */
   async register(request: HashRequest, signal?: AbortSignal): Promise<SwarmHash> {
-    const answer = await this.#post("/hash", request, HashResponse, signal);
+    const answer = await this.#post("/hash", request, isHashResponse, signal);
     const hash = parseSwarmHash(answer.hash);
     if (hash === undefined) throw this.#badAnswer("its hash is no uuid");
     return hash;
@@ -45,7 +39,7 @@ export class TrackerClient {
   /** Says that we are there (or go) and asks for others.
    * @throws {TrackerError} unreachable, rejected, bad_answer, unknown_swarm; the signal's reason */
   async announce(request: PeersRequest, signal?: AbortSignal): Promise<PeersResponse> {
-    return await this.#post("/peers", request, PeersResponse, signal);
+    return await this.#post("/peers", request, isPeersResponse, signal);
   }
 
   /** Finds out whether anybody answers where the tracker should be, whatever the answer.
@@ -66,12 +60,12 @@ export class TrackerClient {
     await response.body?.cancel();
   }
 
-  async #post<Schema extends TSchema>(
+  async #post<Answer>(
     path: string,
     body: object,
-    schema: Schema,
+    isAnswer: (answer: unknown) => answer is Answer,
     signal: AbortSignal | undefined,
-  ): Promise<Static<Schema>> {
+  ): Promise<Answer> {
     using deadline = createDeadline(this.#clock, ANSWER_MS_MAX, signal);
     const text = await this.#ask(path, body, deadline.signal).catch((cause: unknown) => {
       signal?.throwIfAborted();
@@ -79,8 +73,7 @@ export class TrackerClient {
       throw new TrackerError("unreachable", `Cannot ask tracker ${this.url}: no answer`, { cause });
     });
     const answer = this.#parse(text);
-    if (!Value.Check(schema, answer))
-      throw this.#badAnswer("its fields are not those of a tracker");
+    if (!isAnswer(answer)) throw this.#badAnswer("its fields are not those of a tracker");
     return answer;
   }
 

@@ -1,6 +1,6 @@
 import ipaddr from "ipaddr.js";
 import type { Address } from "./address.ts";
-import { HOST_CHARS_MAX } from "./announce.ts";
+import { HOST_CHARS_MAX } from "./announce-limits.ts";
 import { isIpv4, isIpv6 } from "./ip-literal.ts";
 
 /** Which address may be stored, handed out and dialled: one table for the tracker and the peer's dialler.

@@ -1,7 +1,7 @@
 import type { Logger } from "@logtape/logtape";
 import { Elysia } from "elysia";
 import type { ElysiaAdapter } from "elysia/adapter";
-import { REQUEST_BYTES_MAX } from "../protocol/announce.ts";
+import { REQUEST_BYTES_MAX } from "../protocol/announce-limits.ts";
 import { announceRoutes } from "./announce/routes.ts";
 import type { AnnounceService } from "./announce/service.ts";
 import { type ClientAddress, rememberLast } from "./client-address.ts";

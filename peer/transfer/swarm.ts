@@ -1,5 +1,5 @@
 import type { Address } from "../../protocol/address.ts";
-import { REACHED_PEERS_MAX } from "../../protocol/announce.ts";
+import { REACHED_PEERS_MAX } from "../../protocol/announce-limits.ts";
 import type { PartIndex } from "../../protocol/geometry.ts";
 import { PAYLOAD_BYTES_MAX } from "../../protocol/limits.ts";
 import { swarmKey } from "../../protocol/session.ts";

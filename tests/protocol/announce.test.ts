@@ -1,15 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import type { TSchema } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
+import { HashRequest, HashResponse, PeersRequest, PeersResponse } from "../../protocol/announce.ts";
 import {
   ANSWER_PEERS_MAX,
   HANDOUT_PEERS_MAX,
-  HashRequest,
-  HashResponse,
   HOST_CHARS_MAX,
-  PeersRequest,
-  PeersResponse,
-} from "../../protocol/announce.ts";
+} from "../../protocol/announce-limits.ts";
 import { FIXTURE_HASH } from "../support/fixtures.ts";
 
 const caller = { listening_host: "192.0.2.7", listening_port: 6001 };

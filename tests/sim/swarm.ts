@@ -1,6 +1,6 @@
 import type { Address } from "../../protocol/address.ts";
 import { formatAddress } from "../../protocol/address.ts";
-import { REACHED_PEERS_MAX } from "../../protocol/announce.ts";
+import { REACHED_PEERS_MAX } from "../../protocol/announce-limits.ts";
 import { Bitfield } from "../../protocol/bitfield.ts";
 import { Geometry } from "../../protocol/geometry.ts";
 import { Link } from "../support/link.ts";

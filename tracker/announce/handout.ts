@@ -1,4 +1,5 @@
-import { HANDOUT_PEERS_MAX, type PeersRequest } from "../../protocol/announce.ts";
+import type { PeersRequest } from "../../protocol/announce.ts";
+import { HANDOUT_PEERS_MAX } from "../../protocol/announce-limits.ts";
 import type { Announce } from "../swarm-store/store.ts";
 
 /** Whether the caller has every part; undefined when it does not say.

@@ -1,6 +1,6 @@
 import type { Static, TSchema } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
-import { REQUEST_BYTES_MAX } from "../../protocol/announce.ts";
+import { REQUEST_BYTES_MAX } from "../../protocol/announce-limits.ts";
 import { ClientError } from "../errors.ts";
 
 /** Reads the body of a request.

@@ -1,4 +1,5 @@
-import { HANDOUT_PEERS_MAX, HOST_CHARS_MAX, type PeerAddress } from "../../protocol/announce.ts";
+import type { PeerAddress } from "../../protocol/announce.ts";
+import { HANDOUT_PEERS_MAX, HOST_CHARS_MAX } from "../../protocol/announce-limits.ts";
 
 /** The text of an answer's peers is put together in words of four bytes, since to copy a word costs what a byte does. JSON lets
  * spaces stand between values: they fill up what is no multiple of four. Of a peer there are, in this order,

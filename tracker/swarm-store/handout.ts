@@ -1,4 +1,4 @@
-import { HANDOUT_PEERS_MAX } from "../../protocol/announce.ts";
+import { HANDOUT_PEERS_MAX } from "../../protocol/announce-limits.ts";
 import { assert } from "../../protocol/errors.ts";
 import { AnswerPage } from "./answer-page.ts";
 import type { PeerPool } from "./peer-pool.ts";

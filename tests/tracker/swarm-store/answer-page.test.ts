@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { HANDOUT_PEERS_MAX, HOST_CHARS_MAX } from "../../../protocol/announce.ts";
+import { HANDOUT_PEERS_MAX, HOST_CHARS_MAX } from "../../../protocol/announce-limits.ts";
 import {
   AnswerPage,
   LITERAL_WORDS,
