@@ -10,7 +10,7 @@ export interface Rules {
   readonly takeOverFactor: number;
   /** Further peers that a part is asked of when nothing else is left to ask for. */
   readonly duplicatesMax: number;
-  /** How few and how many peers are served at a time, and how many at first, as far as that is within them. */
+  /** How few and how many peers are served at a time, and how many at most as long as only the line is known. */
   readonly slotsFirst: number;
   readonly slotsMin: number;
   readonly slotsMax: number;
@@ -35,7 +35,7 @@ export const RULES: Rules = {
   takeOverFactor: 3,
   duplicatesMax: 2,
   slotsFirst: 4,
-  slotsMin: 2,
+  slotsMin: 1,
   slotsMax: 64,
   sendWindowMs: 250,
   servesRarestFirst: true,

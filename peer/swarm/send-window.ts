@@ -30,6 +30,11 @@ export class SendWindow {
     return this.#markedBytes - this.#arrivedBytes >= this.#windowBytes;
   }
 
+  /** Whether anything is known to have arrived, ever. */
+  get isProven(): boolean {
+    return this.#arrivedBytes > 0;
+  }
+
   /** The shortest time from a mark to its answer, in milliseconds: the way there and back. 0 before the first. */
   get roundTripMs(): number {
     return Number.isFinite(this.#leastMs) ? this.#leastMs : 0;

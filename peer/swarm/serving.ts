@@ -8,6 +8,7 @@ import { Customer } from "./customer.ts";
 import type { ConnectionId, SwarmEffect } from "./messages.ts";
 import type { Rules } from "./rules.ts";
 import { SendWindow } from "./send-window.ts";
+import { isSooner, type Offer, type Turn } from "./turn.ts";
 import { UploadSlots } from "./upload-slots.ts";
 
 /** What others ask of us: each request is answered once, with its data or with a refusal.
@@ -41,7 +42,7 @@ export class Serving {
     this.#have = have;
     this.#rules = rules;
     this.#copies = new Uint16Array(geometry.spanCount);
-    this.#slots = new UploadSlots(rules);
+    this.#slots = new UploadSlots(rules, geometry.partsPerSpan * geometry.partBytes);
     this.#random = random;
   }
 
@@ -138,22 +139,22 @@ export class Serving {
   *review(nowMs: number): Generator<SwarmEffect> {
     let isAnyoneWaiting = false;
     let roundTripMs = 0;
+    let customers = 0;
     for (const [connection, customer] of this.#customers) {
       roundTripMs = Math.max(roundTripMs, customer.window.roundTripMs);
+      const { isProven } = customer.window;
       const stuckMs = customer.window.stuckMs(nowMs);
-      customer.isStuck = stuckMs >= STUCK_MS;
+      customer.isStuck = stuckMs >= (isProven ? STUCK_MS : STUCK_UNPROVEN_MS);
       if (stuckMs >= patienceMs(customer.window.awaitedBytes) && !customer.peer.isLeaving)
         yield { type: "close", connection, reason: "it does not take what it asked for" };
+      if (customer.openCount > 0) customers++;
       // Whoever is being served just now has nothing to complain of.
       if (customer.holdsPlace) continue;
-      for (const { run, sinceMs } of customer.waiting.values()) {
-        if (nowMs - sinceMs < WAIT_MS_MAX) break;
-        customer.waiting.delete(run.first);
-        yield refusal(connection, run, "busy");
-      }
+      yield* refuseLate(customer, nowMs);
       isAnyoneWaiting ||= customer.isReady;
     }
-    this.#slots.review({ isAnyoneWaiting, roundTripMs }, nowMs);
+    const isSeed = this.#have.isFull;
+    this.#slots.review({ isAnyoneWaiting, roundTripMs, customers, isSeed }, nowMs);
     yield* this.#serveNext(nowMs);
   }
 
@@ -245,25 +246,12 @@ export class Serving {
   }
 }
 
-/** What somebody would be sent, and what speaks for it. */
-interface Offer {
-  readonly run: PartRun;
-  /** Connected peers that we sent it to. */
-  readonly copies: number;
-  /** Parts that the asker has: who has few has nobody else to ask, or nothing yet to give. */
-  readonly had: number;
-}
-
-/** Who is next, and with what. */
-interface Turn extends Offer {
-  readonly connection: ConnectionId;
-  readonly customer: Customer;
-}
-
-function isSooner(one: Turn, other: Turn): boolean {
-  if (one.copies !== other.copies) return one.copies < other.copies;
-  if (one.had !== other.had) return one.had < other.had;
-  return one.customer.bytes < other.customer.bytes;
+function* refuseLate({ peer, waiting }: Customer, nowMs: number): Generator<SwarmEffect> {
+  for (const { run, sinceMs } of waiting.values()) {
+    if (nowMs - sinceMs < WAIT_MS_MAX) return;
+    waiting.delete(run.first);
+    yield refusal(peer.connection, run, "busy");
+  }
 }
 
 /** Who limits himself takes the better part of a minute for what one answer stands for. */
@@ -288,6 +276,8 @@ function refusal(
 const FAIR_TURN = 8;
 /** Where little arrives it is known 64 KiB at a time, which is soon enough for one of four that share 1 Mbit/s. */
 const STUCK_MS = 3000;
+/** Of whom nothing came back yet, many may come who never take anything, and there may be one place for all. */
+const STUCK_UNPROVEN_MS = 1000;
 /** One that takes so little holds memory of ours, and a connection, for nothing. */
 const PATIENCE_MS = 60_000;
 const BYTES_PER_SECOND_MIN = 1024;

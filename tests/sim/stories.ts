@@ -143,6 +143,13 @@ const SEND_WINDOW: Control = {
   worseMin: 1.2,
 };
 
+/** As many as there ever are at first, whatever the line and however many come. */
+const FEW_AT_FIRST: Control = {
+  without: "one at first",
+  change: { rules: { slotsMin: RULES.slotsFirst } },
+  worseMin: 1.15,
+};
+
 const EQUALS: Crowd = { peers: 100, fileMib: 100, partKib: 256, source: 10, up: 10, down: 100 };
 
 /** Ten come, and ninety more when those have half of it. */
@@ -166,14 +173,24 @@ const flashCrowd: Story = {
   },
 };
 
-const slowSource = crowdStory({ ...EQUALS, fileMib: 50, source: 1 }, 1.25, [SLOTS]);
+const slowSource = crowdStory({ ...EQUALS, fileMib: 50, source: 1 }, 1.15, [SLOTS]);
 
 /** A home's line: what the source's kernel takes is sent, as far as the source knows, and is seconds of it. */
 const slowLine = crowdStory(
   { peers: 16, fileMib: 24, partKib: 256, source: 1, up: 10, down: 100, buffered: 4 },
-  1.35,
+  1.2,
   [SEND_WINDOW],
 );
+
+/** The same with few, who have little time to find out. */
+const slowLineToFew = crowdStory(
+  { peers: 6, fileMib: 12, partKib: 256, source: 0.5, up: 10, down: 100, buffered: 4 },
+  1.25,
+  [FEW_AT_FIRST],
+);
+
+/** So few that they could all be served at once, and then nobody had anything for anybody. */
+const four = crowdStory({ ...EQUALS, peers: 4, fileMib: 50, buffered: 4 }, 1.2, [FEW_AT_FIRST]);
 
 /** Lines are cut, processes die and come back, some for good. */
 const churn: Story = {
@@ -269,6 +286,8 @@ export const STORIES: readonly Story[] = [
   flashCrowd,
   slowSource,
   slowLine,
+  slowLineToFew,
+  four,
   churn,
   behindNat,
   fastJoinsSlow,

@@ -80,7 +80,8 @@ describe("Serving", () => {
   });
 
   test("SRV-8: onRequest takes REQUESTS_OPEN_MAX open requests and no more", () => {
-    const rig = servingRig({ parts: REQUESTS_OPEN_MAX + 1, partBytes: 1 });
+    const rules = { ...RULES, slotsMin: 2 };
+    const rig = servingRig({ parts: REQUESTS_OPEN_MAX + 1, partBytes: 1, rules });
     for (let first = 0; first < REQUESTS_OPEN_MAX; first++)
       expect(sent(rig.hear(1, { type: "request", first, count: 1 }), "refuse")).toEqual([]);
     const oneMore = { type: "request", first: REQUESTS_OPEN_MAX, count: 1 } as const;
@@ -131,8 +132,9 @@ describe("Serving", () => {
     expect(only(rig.hear(2, { type: "request", first: 0, count: 1 }), "serve")).toHaveLength(1);
   });
 
-  test("Serving serves slotsFirst peers at a time, at first, a run each, the others in turn by bytes", () => {
-    const rig = new EngineRig({ have: "all", parts: 64 });
+  test("Serving serves slotsMin peers at a time, at first, a run each, the others in turn by bytes", () => {
+    const rules = { ...RULES, slotsMin: 4 };
+    const rig = new EngineRig({ have: "all", parts: 64, rules });
     const peers = [1, 2, 3, 4, 5, 6];
     for (const peer of peers) rig.joinWith(peer, []);
     for (const peer of peers) {
@@ -140,7 +142,7 @@ describe("Serving", () => {
         rig.hear(peer, { type: "request", first: 8 * (peer - 1) + at, count: 1 });
     }
     const serving = only(rig.effects, "serve").map(({ connection }) => connection);
-    expect(serving).toEqual(peers.slice(0, RULES.slotsFirst));
+    expect(serving).toEqual([1, 2, 3, 4]);
     // Each run that is out makes room for the one that got least; all get the same in the end.
     const order: number[] = [];
     for (let next = only(rig.effects, "serve"); next.length > 0; ) {
@@ -216,7 +218,7 @@ describe("Serving", () => {
     const marks = sendRun(rig, 1, 1);
     expect(marks.length).toBe(4);
     // Also while time passes: what waits is not refused to who is being served.
-    expect(sent(rig.pass(2500), "refuse")).toEqual([]);
+    expect(sent(rig.pass(750), "refuse")).toEqual([]);
     const arrive = (id: number | undefined) => servedTo(rig.hear(1, { type: "pong", id: id ?? 0 }));
     for (const id of marks.slice(0, 2)) {
       expect(arrive(id)).toEqual([]);
@@ -248,7 +250,7 @@ describe("Serving", () => {
     const [, , , ofOne] = sendRun(rig, 1, 1);
     // Some of it goes out, and 2 reads nothing of it.
     const [ofTwo] = sent(rig.do({ type: "sent", connection: 2, bytes: 2 ** 16 }), "ping");
-    expect(servedTo(rig.pass(2750))).toEqual([]);
+    expect(servedTo(rig.pass(750))).toEqual([]);
     const next = rig.pass(250);
     expect(servedTo(next)).toEqual([3, 4]);
     // Negative control: 3 and 4 read, of which nothing has gone out yet, and they hold their places.
@@ -263,8 +265,20 @@ describe("Serving", () => {
     expect(out(4)).toHaveLength(1);
   });
 
+  test("SRV-7: review is content with a pause of 3 s by one that has taken something before", () => {
+    const served = (hasTaken: boolean): (readonly number[])[] => {
+      const rig = waitingRig([1, 2], { ...RULES, slotsMin: 1, slotsMax: 1 });
+      const [ofOne = 0] = sendRun(rig, 1, 1);
+      const before = servedTo(rig.pass(750));
+      if (hasTaken) rig.hear(1, { type: "pong", id: ofOne });
+      return [before, ...[250, 2500, 250].map((ms) => servedTo(rig.pass(ms)))];
+    };
+    expect(served(true)).toEqual([[], [], [], [2]]);
+    expect(served(false)).toEqual([[], [2], [], []]);
+  });
+
   test("SRV-7: review ends who has taken nothing for a minute, and not who takes a little", () => {
-    const rig = waitingRig([1, 2, 3], RULES);
+    const rig = waitingRig([1, 2, 3], { ...RULES, slotsMin: 3 });
     const marks = sendRun(rig, 2, 2);
     answerPings(
       rig,
