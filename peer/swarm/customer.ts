@@ -17,6 +17,10 @@ export class Customer {
   readonly window: SendWindow;
   /** Whether it took nothing of what it is sent, at the last look. */
   isStuck = false;
+  /** Whether it takes so little, or already so long, that others are served besides. */
+  isAside = false;
+  /** When its last turn began. */
+  turnAtMs = 0;
 
   constructor(peer: ConnectedPeer, window: SendWindow) {
     this.peer = peer;
@@ -29,12 +33,34 @@ export class Customer {
 
   /** Whether it is one of the few that are served at a time: of its run much is still to be sent, or under way. */
   get holdsPlace(): boolean {
-    return (this.serving !== undefined || this.window.isFull) && !this.isStuck;
+    return this.isBusy && !this.isStuck && !this.isAside;
   }
 
-  /** Whether it can have a turn. */
+  /** Whether it has much to take yet. */
+  get isBusy(): boolean {
+    return this.serving !== undefined || this.window.isFull;
+  }
+
+  /** Whether it can have a turn; one that is served besides others has to take what it was sent before the next. */
   get isReady(): boolean {
-    return this.isWaiting && this.serving === undefined && !this.isStuck;
+    if (!this.isWaiting || this.serving !== undefined || this.isStuck) return false;
+    return !this.isAside || !this.window.isFull;
+  }
+
+  /** Whether it takes so long for one run that others should not wait for that. */
+  isOverdue(nowMs: number): boolean {
+    return this.isBusy && nowMs - this.turnAtMs >= TURN_MS_MAX;
+  }
+
+  /** Looks at how it takes what it is sent.
+   * @param options.bestRate of all customers, in bytes a second
+   * @param options.canBeLate whether it may be served besides others for its being overdue */
+  review(options: { readonly bestRate: number; readonly canBeLate: boolean }, nowMs: number): void {
+    const { bestRate, canBeLate } = options;
+    const { isProven, bytesPerSecond = bestRate } = this.window;
+    const isNarrow = bytesPerSecond * NARROW < bestRate;
+    this.isAside = isNarrow || (canBeLate && this.isOverdue(nowMs));
+    this.isStuck = this.window.stuckMs(nowMs) >= (isProven ? STUCK_MS : STUCK_UNPROVEN_MS);
   }
 
   get openCount(): number {
@@ -45,3 +71,11 @@ export class Customer {
     return this.waiting.has(first) || this.serving?.first === first;
   }
 }
+
+/** So many times less than another takes is too little to fill a place. */
+const NARROW = 8;
+const TURN_MS_MAX = 5000;
+/** Where little arrives it is known 64 KiB at a time, which is soon enough for one of four that share 1 Mbit/s. */
+const STUCK_MS = 3000;
+/** Of whom nothing came back yet, many may come who never take anything, and there may be one place for all. */
+const STUCK_UNPROVEN_MS = 1000;

@@ -16,6 +16,7 @@ export class SendWindow {
   #answeredAtMs = 0;
   #probedAtMs = Number.NEGATIVE_INFINITY;
   #leastMs = Number.POSITIVE_INFINITY;
+  #bytesPerSecond: number | undefined;
 
   /** @param windowMs how long what is sent may wait on the way; with infinity any amount may be under way
    * @param random a whole number from 0 to below the given one: nobody can answer a mark that he did not get */
@@ -28,6 +29,11 @@ export class SendWindow {
   /** Whether as much is under way as may be. What no mark stands behind yet does not count: nobody would say that it arrived. */
   get isFull(): boolean {
     return this.#markedBytes - this.#arrivedBytes >= this.#windowBytes;
+  }
+
+  /** What the remote took lately; undefined before anything has arrived. */
+  get bytesPerSecond(): number | undefined {
+    return this.#bytesPerSecond;
   }
 
   /** Whether anything is known to have arrived, ever. */
@@ -87,6 +93,7 @@ export class SendWindow {
   #measure(arrived: number, tookMs: number): void {
     this.#leastMs = Math.min(this.#leastMs, tookMs);
     if (arrived === 0) return;
+    this.#bytesPerSecond = (arrived * 1000) / tookMs;
     const fitting = (arrived / tookMs) * (this.#leastMs + this.#windowMs);
     // Nothing waited on the way: the line may carry more, which only trying shows.
     const isFree = tookMs < this.#leastMs + this.#windowMs / 2;

@@ -140,16 +140,20 @@ export class Serving {
     let isAnyoneWaiting = false;
     let roundTripMs = 0;
     let customers = 0;
+    const bestRate = this.#bestRate();
+    let late: Customer | undefined;
     for (const [connection, customer] of this.#customers) {
       roundTripMs = Math.max(roundTripMs, customer.window.roundTripMs);
-      const { isProven } = customer.window;
+      // One at a time: on a narrow line all are late who share it.
+      const canBeLate = late === undefined;
+      customer.review({ bestRate, canBeLate }, nowMs);
+      if (customer.isOverdue(nowMs)) late ??= customer;
       const stuckMs = customer.window.stuckMs(nowMs);
-      customer.isStuck = stuckMs >= (isProven ? STUCK_MS : STUCK_UNPROVEN_MS);
       if (stuckMs >= patienceMs(customer.window.awaitedBytes) && !customer.peer.isLeaving)
         yield { type: "close", connection, reason: "it does not take what it asked for" };
       if (customer.openCount > 0) customers++;
       // Whoever is being served just now has nothing to complain of.
-      if (customer.holdsPlace) continue;
+      if (customer.isBusy && !customer.isStuck) continue;
       yield* refuseLate(customer, nowMs);
       isAnyoneWaiting ||= customer.isReady;
     }
@@ -171,6 +175,7 @@ export class Serving {
       const { connection, customer, run } = next;
       customer.waiting.delete(run.first);
       customer.serving = run;
+      customer.turnAtMs = nowMs;
       const span = this.#newSpanOf(customer);
       if (span !== undefined) this.#count(span, 1);
       yield* ping(connection, customer.window.onServe(nowMs));
@@ -220,6 +225,13 @@ export class Serving {
   #oldestOf(customer: Customer): Offer {
     for (const { run } of customer.waiting.values()) return { run, copies: 0, had: 0 };
     throw new InvariantError("Whoever waits has a request open");
+  }
+
+  #bestRate(): number {
+    let best = 0;
+    for (const { window } of this.#customers.values())
+      best = Math.max(best, window.bytesPerSecond ?? 0);
+    return best;
   }
 
   /** A newcomer begins with what the least served of the others has got: it is not owed what it was not there for. */
@@ -274,10 +286,6 @@ function refusal(
 
 /** One turn in so many goes by bytes alone. */
 const FAIR_TURN = 8;
-/** Where little arrives it is known 64 KiB at a time, which is soon enough for one of four that share 1 Mbit/s. */
-const STUCK_MS = 3000;
-/** Of whom nothing came back yet, many may come who never take anything, and there may be one place for all. */
-const STUCK_UNPROVEN_MS = 1000;
 /** One that takes so little holds memory of ours, and a connection, for nothing. */
 const PATIENCE_MS = 60_000;
 const BYTES_PER_SECOND_MIN = 1024;

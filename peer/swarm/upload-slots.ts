@@ -36,7 +36,7 @@ export class UploadSlots {
   #nextRestMs = REST_MS;
   #isMoreNext = true;
   /** Until more moves no more bytes for the first time. */
-  #pace: Pace = RAMP;
+  #stride: Stride = RAMP;
 
   /** @param spanBytes what is served as a whole */
   constructor(rules: Rules, spanBytes: number) {
@@ -69,7 +69,7 @@ export class UploadSlots {
     if (!served.isAnyoneWaiting && this.#trial === undefined) this.#startOver(nowMs);
     if (this.#sinceMs === undefined) return;
     const passedMs = nowMs - this.#sinceMs;
-    const { bytesMin, msMin, msMax } = this.#pace;
+    const { bytesMin, msMin, msMax } = this.#stride;
     if (passedMs < (this.#bytes < bytesMin ? msMax : msMin)) return;
     const before = this.#count;
     this.#judge((this.#bytes * 1000) / passedMs, passedMs);
@@ -84,7 +84,7 @@ export class UploadSlots {
     if (this.#bytes < FIRST_BYTES && passedMs < FIRST_MS_MAX) return;
     this.#wholeSpans = ((this.#bytes / passedMs) * WHOLE_MS) / this.#spanBytes;
     // Where that is much, it is seldom others' lines that are narrow.
-    if (this.#wholeSpans >= 2) this.#pace = STEADY;
+    if (this.#wholeSpans >= 2) this.#stride = STEADY;
     this.#startOver(nowMs);
   }
 
@@ -120,14 +120,14 @@ export class UploadSlots {
       return;
     }
     const isMore = this.#count > before;
-    if (bytesPerSecond > rateBefore * (isMore ? this.#pace.gainMin : LOSS_MAX)) {
+    if (bytesPerSecond > rateBefore * (isMore ? this.#stride.gainMin : LOSS_MAX)) {
       this.#nextRestMs = REST_MS;
       this.#try(bytesPerSecond);
       return;
     }
     this.#count = before;
     this.#isMoreNext = !isMore;
-    this.#pace = STEADY;
+    this.#stride = STEADY;
     this.#restMs = this.#nextRestMs;
     this.#nextRestMs = Math.min(2 * this.#nextRestMs, REST_MS_MAX);
   }
@@ -138,8 +138,8 @@ export class UploadSlots {
     this.#hasTried = true;
     const before = this.#count;
     const wanted = this.#isMoreNext
-      ? Math.ceil(before * this.#pace.step)
-      : Math.floor(before / this.#pace.step);
+      ? Math.ceil(before * this.#stride.step)
+      : Math.floor(before / this.#stride.step);
     this.#count = Math.min(Math.max(wanted, slotsMin), slotsMax);
     if (this.#count !== before) this.#trial = { before, bytesPerSecond };
     else this.#isMoreNext = !this.#isMoreNext;
@@ -148,7 +148,7 @@ export class UploadSlots {
 
 /** How it is tried. What is compared is so much, or took so long, that it is not chance: bytes are known to have arrived
  * 64 KiB at a time or more. */
-interface Pace {
+interface Stride {
   readonly bytesMin: number;
   readonly msMin: number;
   readonly msMax: number;
@@ -159,8 +159,8 @@ interface Pace {
 }
 
 /** Where little moves at first: coarse and quick, since nobody knows yet whether it takes one or thirty. */
-const RAMP: Pace = { bytesMin: 512 * 1024, msMin: 250, msMax: 3000, step: 2, gainMin: 1.3 };
-const STEADY: Pace = {
+const RAMP: Stride = { bytesMin: 512 * 1024, msMin: 250, msMax: 3000, step: 2, gainMin: 1.3 };
+const STEADY: Stride = {
   bytesMin: 2 * 1024 * 1024,
   msMin: 1000,
   msMax: 6000,

@@ -280,6 +280,23 @@ const withoutTracker: Story = {
   },
 };
 
+/** Two on narrow lines come first, then two on fast ones; those two are looked at. */
+const narrowFirst: Story = {
+  name: "2 at 50 KiB/s, then 2 more at 100 MiB/s, 100 MiB, source 10 MiB/s",
+  limit: 1.7,
+  controls: [],
+  play: (seed, change = {}) => {
+    const crowd = { ...EQUALS, fileMib: 100, partKib: 1024, buffered: 4 };
+    const { sim, source } = begin(crowd, seed, change);
+    const narrow = { downBytesPerSecond: 0.05 * MIB, upBytesPerSecond: 0.05 * MIB };
+    for (let number = 0; number < 2; number++) sim.add(narrow);
+    const beforeMs = 2000;
+    sim.runFor(beforeMs);
+    const fast = [sim.add(), sim.add()];
+    return finish(sim, source, beforeMs + (1000 * crowd.fileMib) / crowd.source, () => fast);
+  },
+};
+
 /** Played in every run of the tests. */
 export const STORIES: readonly Story[] = [
   crowdStory(EQUALS, 1.25, [RAREST_FIRST, SERVING_RAREST_FIRST, SLOTS]),
@@ -292,6 +309,7 @@ export const STORIES: readonly Story[] = [
   behindNat,
   fastJoinsSlow,
   slowAmongFast,
+  narrowFirst,
   withoutTracker,
 ];
 

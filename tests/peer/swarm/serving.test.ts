@@ -197,19 +197,46 @@ describe("Serving", () => {
   test("review refuses what waited for 8 s as busy, and who is gone makes room", () => {
     const rules = { ...RULES, slotsMin: 1, slotsMax: 1 };
     const rig = new EngineRig({ have: "all", parts: 16, rules });
-    for (const peer of [1, 2]) rig.joinWith(peer, []);
+    for (const peer of [1, 2, 3]) rig.joinWith(peer, []);
     answerPings(rig, rig.hear(1, { type: "request", first: 0, count: 1 }));
     rig.hear(1, { type: "request", first: 3, count: 1 });
+    rig.hear(3, { type: "request", first: 5, count: 1 });
     rig.hear(2, { type: "request", first: 1, count: 1 });
-    expect(sent(rig.pass(7900), "refuse")).toEqual([]);
+    // After 5 s another is served beside the one who takes so long, and no third one.
+    expect(servedTo(rig.pass(4750))).toEqual([]);
+    const besides = rig.pass(250);
+    expect(servedTo(besides)).toEqual([3]);
+    answerPings(rig, besides);
+    const later = rig.pass(2900);
+    expect([sent(later, "refuse"), servedTo(later)]).toEqual([[], []]);
     // Not what comes next for the one that is being served.
     const refused = sent(rig.pass(300), "refuse");
     expect(refused).toEqual([
       { connection: 2, message: { type: "refuse", first: 1, count: 1, reason: "busy" } },
     ]);
     rig.hear(2, { type: "request", first: 2, count: 1 });
-    const next = rig.do({ type: "left", connection: 1, reason: "gone" });
+    const next = rig.do({ type: "left", connection: 3, reason: "gone" });
     expect(only(next, "serve").map(({ connection }) => connection)).toEqual([2]);
+  });
+
+  test("review serves others besides one that takes a small part of what they take", () => {
+    /** @param ms in which the second takes a quarter of what the first took in a quarter of a second */
+    const after = (ms: number) => {
+      const rig = waitingRig([1, 2], { ...RULES, slotsMin: 1, slotsMax: 1 });
+      const marks = sendRun(rig, 1, 1);
+      rig.nowMs += 250;
+      const next = servedTo(marks.flatMap((id) => rig.hear(1, { type: "pong", id })));
+      const [first = 0] = sendRun(rig, 2, 2);
+      rig.nowMs += ms;
+      rig.hear(2, { type: "pong", id: first });
+      const besides = servedTo(rig.pass(250));
+      // It has to take what it was sent before it is sent more.
+      const out = servedTo(rig.do({ type: "served", connection: 1, run: rig.run(5), bytes: 1 }));
+      return { next, besides, out };
+    };
+    expect(after(900)).toEqual({ next: [2], besides: [1], out: [] });
+    // Negative control: a fourth of the rate is not so little.
+    expect(after(250)).toEqual({ next: [2], besides: [], out: [] });
   });
 
   test("Serving holds a place for who was sent a run until most of it has arrived", () => {
