@@ -93,7 +93,9 @@ export class SendWindow {
   #measure(arrived: number, tookMs: number): void {
     this.#leastMs = Math.min(this.#leastMs, tookMs);
     if (arrived === 0) return;
-    this.#bytesPerSecond = (arrived * 1000) / tookMs;
+    const rate = (arrived * 1000) / tookMs;
+    const before = this.#bytesPerSecond ?? rate;
+    this.#bytesPerSecond = before + (rate - before) * RATE_GAIN;
     const fitting = (arrived / tookMs) * (this.#leastMs + this.#windowMs);
     // Nothing waited on the way: the line may carry more, which only trying shows.
     const isFree = tookMs < this.#leastMs + this.#windowMs / 2;
@@ -129,6 +131,8 @@ const MARK_BYTES_MIN = 64 * 1024;
 const MARK_BYTES_MAX = 4 * 1024 * 1024;
 const PROBE_MS = 1000;
 const TOOK_MS_MIN = 1;
+/** How much the last answer says of what the remote takes. */
+const RATE_GAIN = 0.25;
 /** Other pings have smaller ones. */
 const MARK_ID_MIN = 2 ** 31;
 const MARK_IDS = 2 ** 31;
