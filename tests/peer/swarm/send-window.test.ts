@@ -166,4 +166,17 @@ describe("SendWindow", () => {
     expect(window.isFull).toBe(false);
     expect(window.stuckMs(3000)).toBe(3000);
   });
+
+  test("bytesPerSecond is a mean, not what the last answer says, and unknown before the first", () => {
+    const window = windowOf();
+    expect([window.isProven, window.bytesPerSecond]).toEqual([false, undefined]);
+    const answer = (atMs: number, tookMs: number) => {
+      for (const id of send(window, 1, atMs)) window.onPong(id, atMs + tookMs);
+      return (window.bytesPerSecond ?? 0) / MIB;
+    };
+    for (let round = 0; round < 20; round++) answer(1000 * round, 62.5);
+    expect([window.isProven, answer(20_000, 62.5)]).toEqual([true, 1]);
+    // One that seems to have taken nothing of the time, as behind a pause of our own.
+    expect(answer(21_000, 1)).toBeCloseTo(1 + (62.5 - 1) / 4, 3);
+  });
 });
