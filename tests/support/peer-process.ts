@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import Ajv from "ajv";
 import type { OutputEvent } from "../../peer/events.ts";
 import { waitUntil } from "./wait.ts";
@@ -15,7 +15,9 @@ export type EventOf<Type extends OutputEvent["type"]> = Extract<OutputEvent, { t
 /** The command that runs a peer: the sources, or the executable that PEER_CMD names. */
 export function peerCommand(): readonly string[] {
   const executable = process.env.PEER_CMD;
-  return executable === undefined || executable === "" ? [process.execPath, ENTRY] : [executable];
+  return executable === undefined || executable === ""
+    ? [process.execPath, ENTRY]
+    : [resolve(executable)];
 }
 
 /** @returns what starts a program that may open so many files */

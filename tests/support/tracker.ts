@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { getLogger, type Logger } from "@logtape/logtape";
 import type { AddressPolicy } from "../../protocol/address-policy.ts";
 import { AnnounceService } from "../../tracker/announce/service.ts";
@@ -27,7 +27,9 @@ const READY_TIMEOUT_MS = 30_000;
 /** The command that runs a tracker: the sources, or the executable that TRACKER_CMD names. */
 export function trackerCommand(): readonly string[] {
   const executable = process.env.TRACKER_CMD;
-  return executable === undefined || executable === "" ? [process.execPath, ENTRY] : [executable];
+  return executable === undefined || executable === ""
+    ? [process.execPath, ENTRY]
+    : [resolve(executable)];
 }
 
 export interface StartTrackerOptions {
