@@ -81,10 +81,10 @@ export function arrivingBytesMax(memoryBytes: number): number {
 }
 
 /** @param memoryBytes for all buffers of the process
- * @returns bytes of the block that each of so many connections reads from a file at once: together the last quarter, but
- * never more than a payload, nor less than BLOCK_BYTES_MIN */
-export function blockBytesFor(memoryBytes: number, connections: number): number {
-  const share = Math.floor(memoryBytes / 4 / BLOCKS_PER_CONNECTION / Math.max(1, connections));
+ * @returns bytes of the block that each of so many that are sent something reads from a file at once: together the last
+ * quarter, but never more than a payload, nor less than BLOCK_BYTES_MIN */
+export function blockBytesFor(memoryBytes: number, senders: number): number {
+  const share = Math.floor(memoryBytes / 4 / BLOCKS_PER_CONNECTION / Math.max(1, senders));
   return Math.min(PAYLOAD_BYTES_MAX, Math.max(BLOCK_BYTES_MIN, share));
 }
 

@@ -8,7 +8,7 @@ import type { SocketStreams } from "../net/socket.ts";
 import type { PartVerifier } from "../storage/part-verifier.ts";
 import type { ConnectionId } from "../swarm/messages.ts";
 import type { Greeted } from "./greet.ts";
-import type { MemoryBudget } from "./memory-budget.ts";
+import type { SendShare } from "./memory-budget.ts";
 import type { Outbox } from "./outbox.ts";
 import { type BufferSource, HeldBuffers } from "./part-buffers.ts";
 import { FrameStream, type HeldRun, type ReceivePort, RunStream, VerifyStream } from "./receive.ts";
@@ -23,8 +23,8 @@ export interface ConnectionParts {
   readonly outbox: Outbox;
   readonly receive: ReceivePort;
   readonly send: SendPort;
-  /** How much it may read ahead to send. */
-  readonly memory: MemoryBudget;
+  /** How much it may hold to send; it ends with the connection. */
+  readonly memory: SendShare;
   /** What arriving runs are put together in. */
   readonly buffers: BufferSource;
   /** Who hashes them. */
@@ -42,18 +42,22 @@ export class Connection {
   readonly #parts: ConnectionParts;
   readonly #stop = new AbortController();
   readonly #reader = new SlowReader();
+  /** What the socket took before it was ours. */
+  readonly #bytesGreeted: number;
+  #blocks: ReadBlockStream | undefined;
   #closeReason: string | undefined;
 
   constructor(clock: Clock, socket: SocketStreams, parts: ConnectionParts) {
     this.#clock = clock;
     this.#socket = socket;
     this.#parts = parts;
+    this.#bytesGreeted = socket.bytesTaken;
   }
 
   /** Runs until the connection is over and nothing of it is under way any more, not even a write; never throws.
    * @returns why, for people */
   async run(): Promise<string> {
-    using _member = this.#parts.memory.join();
+    using _share = this.#parts.memory;
     using buffers = new HeldBuffers(this.#parts.buffers);
     const pipelines = [this.#receive(buffers), this.#send()].map(outcome);
     const ended = await Promise.race(pipelines);
@@ -64,10 +68,12 @@ export class Connection {
     return this.#closeReason ?? ended;
   }
 
-  /** Ends it when the remote does not take what it asked for. To be asked a few times a second. */
+  /** Ends it when the remote does not take what it asked for, and gives back what memory sending took when nothing is
+   * sent. To be asked a few times a second. */
   review(): void {
     if (this.#reader.isTooSlow(this.#socket, this.#clock.monotonic()))
       this.abort("it does not take what it asked for");
+    this.#blocks?.rest(this.#socket.bytesTaken - this.#bytesGreeted);
   }
 
   /** Says something to the remote, behind what was said before. */
@@ -125,9 +131,9 @@ export class Connection {
   #send(): Promise<void> {
     const { torrent, outbox, send, memory, limitUp } = this.#parts;
     const { signal } = this.#stop;
-    return outbox.readable
-      .pipeThrough(new ReadBlockStream(torrent.geometry, send, { memory, limit: limitUp, signal }))
-      .pipeTo(this.#socket.writable, { signal });
+    const blocks = new ReadBlockStream(torrent.geometry, send, { memory, limit: limitUp, signal });
+    this.#blocks = blocks;
+    return outbox.readable.pipeThrough(blocks).pipeTo(this.#socket.writable, { signal });
   }
 
   /** Gives the goodbye a moment to get out. */

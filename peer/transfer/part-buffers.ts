@@ -24,24 +24,28 @@ export interface BufferSource {
 
 /** Memory that runs are put together in while they arrive, the same again and again.
  *
- * It never grows, and it makes no garbage: whoever finds no room waits, which holds the remotes back. It is shared, so
- * that another thread can hash in it without a copy. The lowest free bytes are given first: the system has to back only
- * as much as was ever in use at once. */
+ * It makes no garbage, and never grows beyond its limit: whoever finds no room waits, which holds the remotes back. It is
+ * shared, so that another thread can hash in it without a copy. The lowest free bytes are given first, and it grows only as
+ * far as was ever in use at once. The collector, which waits until there is as much garbage as there is of what lives, does
+ * not count what was grown. */
 export class PartBuffers implements BufferSource {
   readonly memory: SharedArrayBuffer;
+  /** So many bytes can be given out at once. */
+  readonly bytesMax: number;
   /** Ascending, never touching each other. */
   readonly #free: FreeRange[];
   readonly #waiting: Waiter[] = [];
 
   /** @param bytesMax no buffer can be larger */
   constructor(bytesMax: number) {
-    this.memory = new SharedArrayBuffer(aligned(bytesMax));
-    this.#free = [{ offset: 0, length: this.memory.byteLength }];
+    this.bytesMax = aligned(bytesMax);
+    this.memory = new SharedArrayBuffer(0, { maxByteLength: this.bytesMax });
+    this.#free = [{ offset: 0, length: this.bytesMax }];
   }
 
   /** Bytes given out now. */
   get usedBytes(): number {
-    return this.#free.reduce((used, { length }) => used - length, this.memory.byteLength);
+    return this.#free.reduce((used, { length }) => used - length, this.bytesMax);
   }
 
   tryTake(bytes: number): PartBuffer | undefined {
@@ -49,7 +53,7 @@ export class PartBuffers implements BufferSource {
   }
 
   async take(bytes: number, signal: AbortSignal): Promise<PartBuffer> {
-    assert(bytes <= this.memory.byteLength, "A buffer fits the memory");
+    assert(bytes <= this.bytesMax, "A buffer fits the memory");
     signal.throwIfAborted();
     const given = Promise.withResolvers<PartBuffer>();
     const waiter = { bytes, give: given.resolve };
@@ -76,6 +80,7 @@ export class PartBuffers implements BufferSource {
     const { offset } = range;
     if (range.length === length) this.#free.splice(at, 1);
     else this.#free[at] = { offset: offset + length, length: range.length - length };
+    this.#growTo(offset + length);
     let isHeld = true;
     return {
       bytes: new Uint8Array(this.memory, offset, bytes),
@@ -89,6 +94,11 @@ export class PartBuffers implements BufferSource {
         this.#serveWaiting();
       },
     };
+  }
+
+  #growTo(end: number): void {
+    if (end <= this.memory.byteLength) return;
+    this.memory.grow(Math.min(this.bytesMax, Math.ceil(end / GROWTH_BYTES) * GROWTH_BYTES));
   }
 
   #giveBack(range: FreeRange): void {
@@ -127,7 +137,7 @@ export class EqualBuffers implements BufferSource {
   constructor(buffers: PartBuffers, bytes: number) {
     this.#buffers = buffers;
     this.#bytes = bytes;
-    this.count = Math.floor(buffers.memory.byteLength / aligned(bytes));
+    this.count = Math.floor(buffers.bytesMax / aligned(bytes));
   }
 
   tryTake(bytes: number): PartBuffer | undefined {
@@ -212,6 +222,8 @@ interface Waiter {
   readonly give: (buffer: PartBuffer) => void;
 }
 
+/** It grows by so much at least: a call to the system for each. */
+const GROWTH_BYTES = 1024 * 1024;
 /** No two buffers share a line of the processor's cache. */
 const ALIGN_BYTES = 64;
 

@@ -3,7 +3,7 @@ import type { Geometry, PartRun } from "../../protocol/geometry.ts";
 import { letGo } from "../let-go.ts";
 import type { RateLimit } from "../net/rate-limit.ts";
 import type { PartSource } from "../storage/store.ts";
-import type { MemoryBudget } from "./memory-budget.ts";
+import type { SendShare } from "./memory-budget.ts";
 import type { Block, Outgoing } from "./outbox.ts";
 
 /** The stage of a connection's outgoing side that turns descriptors into bytes. */
@@ -25,11 +25,13 @@ export interface SendPort {
  * Two buffers take turns. That is enough: what this stage gave is written out before it is asked for the next but one,
  * since it keeps nothing ready (high-water mark 0) and the socket takes one chunk at a time. */
 export class ReadBlockStream extends TransformStream<Outgoing, Uint8Array> {
+  readonly #reader: BlockReader;
+
   constructor(
     geometry: Geometry,
     port: SendPort,
     options: {
-      readonly memory: Pick<MemoryBudget, "blockBytes">;
+      readonly memory: Pick<SendShare, "blockBytes" | "hold">;
       readonly limit: RateLimit | undefined;
       readonly signal: AbortSignal;
     },
@@ -39,6 +41,7 @@ export class ReadBlockStream extends TransformStream<Outgoing, Uint8Array> {
       {
         async transform(outgoing, controller) {
           if (outgoing.type === "frames") {
+            reader.bytesGiven += outgoing.bytes.length;
             controller.enqueue(outgoing.bytes);
             return;
           }
@@ -49,18 +52,28 @@ export class ReadBlockStream extends TransformStream<Outgoing, Uint8Array> {
       { highWaterMark: 1 },
       { highWaterMark: 0 },
     );
+    this.#reader = reader;
+  }
+
+  /** Gives the memory of its buffers back if nobody needs what is in them; the next block takes some again.
+   * @param bytesWritten how much the socket took of all that this stage gave */
+  rest(bytesWritten: number): void {
+    this.#reader.rest(bytesWritten);
   }
 }
 
 class BlockReader {
   readonly #geometry: Geometry;
   readonly #port: SendPort;
-  readonly #memory: Pick<MemoryBudget, "blockBytes">;
-  readonly #buffers: Uint8Array[] = [];
-  #turn = 0;
+  readonly #memory: Pick<SendShare, "blockBytes" | "hold">;
+  /** Frames and blocks in bytes, as they go to the socket. */
+  bytesGiven = 0;
+  #buffers: [Uint8Array, Uint8Array] = [NONE, NONE];
+  #turn: 0 | 1 = 0;
+  #isReading = false;
   #refused: PartRun | undefined;
 
-  constructor(geometry: Geometry, port: SendPort, memory: Pick<MemoryBudget, "blockBytes">) {
+  constructor(geometry: Geometry, port: SendPort, memory: Pick<SendShare, "blockBytes" | "hold">) {
     this.#geometry = geometry;
     this.#port = port;
     this.#memory = memory;
@@ -68,7 +81,21 @@ class BlockReader {
 
   /** @returns a data frame with the block, or a refuse frame when it cannot be read; valid until the next but one */
   async read(block: Block): Promise<Uint8Array> {
-    const { run, offset, length } = block;
+    this.#isReading = true;
+    const frame = await this.#frame(block);
+    this.#isReading = false;
+    this.bytesGiven += frame.length;
+    return frame;
+  }
+
+  rest(bytesWritten: number): void {
+    if (this.#isReading || this.bytesGiven !== bytesWritten) return;
+    for (const buffer of this.#buffers) letGo(buffer);
+    this.#buffers = [NONE, NONE];
+    this.#memory.hold(0);
+  }
+
+  async #frame({ run, offset, length, isLast }: Block): Promise<Uint8Array> {
     if (this.#refused?.first === run.first && offset > 0) return new Uint8Array(0);
     const head = encodeDataHead({ type: "data", first: run.first, offset }, length);
     const frame = this.#buffer(PAYLOAD_AT + length);
@@ -81,7 +108,7 @@ class BlockReader {
     }
     this.#refused = undefined;
     this.#port.onSent(length);
-    if (block.isLast) this.#port.onServed(run, offset + length);
+    if (isLast) this.#port.onServed(run, offset + length);
     return frame.subarray(PAYLOAD_AT - head.length);
   }
 
@@ -93,19 +120,20 @@ class BlockReader {
   }
 
   #buffer(bytes: number): Uint8Array {
-    this.#turn = 1 - this.#turn;
+    this.#turn = this.#turn === 0 ? 1 : 0;
     const room = PAYLOAD_AT + this.#memory.blockBytes;
     const buffer = this.#buffers[this.#turn];
-    const fits = buffer !== undefined && buffer.length >= bytes && buffer.length <= room;
-    if (fits) return buffer.subarray(0, bytes);
-    // Never more than was used before times two, so that a small file costs little; and less again when others came.
-    const fresh = new Uint8Array(Math.max(bytes, Math.min(room, 2 * (buffer?.length ?? 0))));
+    if (buffer.length >= bytes && buffer.length <= room) return buffer.subarray(0, bytes);
+    // As much as is needed, so that a small file costs little, and less again when others came.
+    const fresh = new Uint8Array(bytes);
     this.#buffers[this.#turn] = fresh;
+    this.#memory.hold(this.#buffers[0].length + this.#buffers[1].length);
     // It was written out two turns ago; the collector would let many of them stand.
-    if (buffer !== undefined) letGo(buffer);
+    letGo(buffer);
     return fresh.subarray(0, bytes);
   }
 }
 
+const NONE = new Uint8Array(0);
 /** Where a frame's payload begins in its buffer, its head right before it. */
 const PAYLOAD_AT = 4096;

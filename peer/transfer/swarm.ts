@@ -1,7 +1,6 @@
 import type { Address } from "../../protocol/address.ts";
 import { REACHED_PEERS_MAX } from "../../protocol/announce-limits.ts";
 import type { PartIndex } from "../../protocol/geometry.ts";
-import { PAYLOAD_BYTES_MAX } from "../../protocol/limits.ts";
 import { swarmKey } from "../../protocol/session.ts";
 import type { Torrent } from "../../protocol/torrent.ts";
 import { IntegrityError } from "../errors.ts";
@@ -127,11 +126,10 @@ export class Swarm implements Dialled {
     const id = this.#context.nextConnectionId();
     const { geometry } = this.torrent;
     const { limitUp, limitDown, memory } = this.#context;
-    const pieceBytes = limitUp?.pieceBytes ?? PAYLOAD_BYTES_MAX;
-    const blockBytes = () => Math.min(pieceBytes, memory.blockBytes);
+    const share = memory.share(limitUp?.pieceBytes);
     const outbox = new Outbox({
       unread: memory,
-      blockBytes,
+      blockBytes: () => share.blockBytes,
       runBytes: (run) => geometry.runRange(run).length,
     });
     const connection = new Connection(this.#context.clock, greeted.socket, {
@@ -139,7 +137,7 @@ export class Swarm implements Dialled {
       torrent: this.torrent,
       greeted,
       outbox,
-      memory,
+      memory: share,
       receive: this.#receivePort(id, greeted.socket.remote.host),
       send: this.#sendPort(id),
       buffers: this.#buffers,

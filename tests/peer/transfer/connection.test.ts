@@ -7,14 +7,12 @@ import { PartVerifier } from "../../../peer/storage/part-verifier.ts";
 import type { VerifiedRun } from "../../../peer/storage/store.ts";
 import { Connection } from "../../../peer/transfer/connection.ts";
 import type { Greeted } from "../../../peer/transfer/greet.ts";
-import { MemoryBudget } from "../../../peer/transfer/memory-budget.ts";
 import { Outbox } from "../../../peer/transfer/outbox.ts";
 import { PartBuffers } from "../../../peer/transfer/part-buffers.ts";
 import type { HeldRun } from "../../../peer/transfer/receive.ts";
 import { FrameDecoder } from "../../../protocol/frame.ts";
 import type { PartIndex, PartRun } from "../../../protocol/geometry.ts";
 import { toPeerId } from "../../../protocol/ids.ts";
-import { MEMORY_BYTES_DEFAULT } from "../../../protocol/limits.ts";
 import type { ControlMessage } from "../../../protocol/messages.ts";
 import { eventually } from "../../support/eventually.ts";
 import { concat, makeTorrent, randomBytes } from "../../support/fixtures.ts";
@@ -47,6 +45,8 @@ class End {
   readonly served: number[] = [];
   readonly asked = new Map<number, PartRun>();
   readonly ended: Promise<string>;
+  /** Bytes that it holds to send with. */
+  heldBytes = 0;
   isOver = false;
 
   constructor(socket: SocketPair["near"], options: EndOptions = {}) {
@@ -84,7 +84,13 @@ class End {
         onServed: (run) => void this.served.push(run.first),
         onUnreadable: () => undefined,
       },
-      memory: new MemoryBudget(MEMORY_BYTES_DEFAULT),
+      memory: {
+        blockBytes: 2 ** 20,
+        hold: (bytes) => {
+          this.heldBytes = bytes;
+        },
+        [Symbol.dispose]: () => undefined,
+      },
       buffers,
       verifier: new PartVerifier(buffers.memory, 0),
       sink: options.sink ?? sink,
@@ -268,6 +274,44 @@ describe("Connection", () => {
       () => taken,
       (count) => count > 100,
     );
+  });
+
+  test("review gives the memory to send with back when all is sent, and not while the remote reads nothing", async () => {
+    const stuck = Promise.withResolvers<void>();
+    let taken = 0;
+    const sink = createPartSink(async ({ release }: HeldRun) => {
+      taken++;
+      await stuck.promise;
+      release();
+    }, undefined);
+    await using ends = await connectEnds({ sink });
+    const { near, far } = ends;
+    const runs = [...geometry.parts()].map((part) => runOf(geometry, part));
+    for (const run of runs) near.asked.set(run.first, run);
+    const rounds = 8;
+    for (let round = 0; round < rounds; round++) for (const run of runs) far.connection.serve(run);
+    const isWaiting = () => ends.pair.far.isWaiting && far.heldBytes > 0;
+    await eventually(isWaiting, (waiting) => waiting);
+    far.connection.review();
+    expect(far.heldBytes).toBe(2 * (4096 + PART_BYTES));
+    stuck.resolve();
+    const review = () => {
+      far.connection.review();
+      return far.heldBytes;
+    };
+    await eventually(review, (bytes) => bytes === 0);
+    await eventually(
+      () => taken,
+      (count) => count === rounds * runs.length,
+    );
+    // And goes on with memory of its own.
+    far.connection.serve(runOf(geometry, 2));
+    await eventually(
+      () => taken,
+      (count) => count === rounds * runs.length + 1,
+    );
+    expect(near.bad).toEqual([]);
+    await eventually(review, (bytes) => bytes === 0);
   });
 
   test("run ends only when nothing of the connection runs any more", async () => {

@@ -1,3 +1,4 @@
+import { heapStats } from "bun:jsc";
 import { describe, expect, test } from "bun:test";
 import {
   type BufferSource,
@@ -44,6 +45,19 @@ describe("PartBuffers", () => {
       for (const buffer of two) expect(buffer?.bytes.byteOffset).toBeLessThan(2048);
       for (const buffer of two) buffer?.release();
     }
+  });
+
+  test("PartBuffers grows as far as it is used, which the collector does not take for what lives", () => {
+    const [mib, before] = [2 ** 20, heapStats().heapSize];
+    const buffers = new PartBuffers(48 * mib);
+    expect(buffers.memory.byteLength).toBe(0);
+    const taken = Array.from({ length: 10 }, () => buffers.tryTake(mib));
+    for (const buffer of taken) buffer?.bytes.fill(7);
+    expect(buffers.memory.byteLength).toBe(10 * mib);
+    expect(buffers.tryTake(38 * mib)?.bytes.length).toBe(38 * mib);
+    expect(buffers.tryTake(1)).toBeUndefined();
+    expect(taken.map((buffer) => buffer?.bytes[mib - 1])).toEqual(taken.map(() => 7));
+    expect(heapStats().heapSize - before).toBeLessThan(5 * mib);
   });
 
   test("release twice gives back once", () => {

@@ -20,9 +20,12 @@ const never = new AbortController().signal;
 class Source implements PartSource {
   reads = 0;
   failsFrom = Number.POSITIVE_INFINITY;
+  /** What the disk takes its time for. */
+  disk = Promise.resolve();
 
   async read(offset: number, into: Uint8Array): Promise<void> {
     this.reads++;
+    await this.disk;
     if (offset + into.length > this.failsFrom)
       throw new StorageError("changed", "Cannot read: it is another file");
     into.set(CONTENT.subarray(offset, offset + into.length));
@@ -65,14 +68,19 @@ function sending(
 ) {
   const { limit, blockBytes = PAYLOAD_BYTES_MAX, memory = { blockBytes } } = options;
   const port = new Port();
+  const held: number[] = [];
+  const share = {
+    get blockBytes() {
+      return memory.blockBytes;
+    },
+    hold: (bytes: number) => void held.push(bytes),
+  };
   const outbox = new Outbox({
     blockBytes: () => memory.blockBytes,
     runBytes: (run) => geometry.runRange(run).length,
   });
-  const readable = outbox.readable.pipeThrough(
-    new ReadBlockStream(geometry, port, { memory, limit, signal: never }),
-  );
-  return { port, outbox, readable };
+  const stage = new ReadBlockStream(geometry, port, { memory: share, limit, signal: never });
+  return { port, outbox, stage, held, readable: outbox.readable.pipeThrough(stage) };
 }
 
 /** What came over the wire: messages by their type, and the bytes of each run. */
@@ -252,6 +260,81 @@ describe("ReadBlockStream", () => {
     const shrunk = held.slice(14, 30);
     expect(Math.max(...shrunk)).toBeLessThanOrEqual(room(10_000));
     expect(Math.max(...held.slice(-2))).toBeGreaterThan(room(10_000));
+  });
+
+  test("ReadBlockStream gives its buffers back when all is written, and never before", async () => {
+    const { outbox, stage, held, readable } = sending({ blockBytes: 30_000 });
+    outbox.send({ type: "ping", id: 5 });
+    const wire: Uint8Array[] = [];
+    let bytesWritten = 0;
+    const rest = () => {
+      const before = held.length;
+      stage.rest(bytesWritten);
+      return held.length > before;
+    };
+    const writable = new WritableStream<Uint8Array>(
+      {
+        async write(chunk) {
+          // Nothing that is asked meanwhile takes the memory from under it.
+          for (let times = 0; times < 3; times++) {
+            expect(rest()).toBe(false);
+            await Bun.sleep(1);
+          }
+          wire.push(new Uint8Array(chunk));
+          bytesWritten += chunk.length;
+        },
+      },
+      new CountQueuingStrategy({ highWaterMark: 1 }),
+    );
+    const piping = readable.pipeTo(writable);
+    const runs = [runOf(geometry, 3), runOf(geometry, 1, 2), runOf(geometry, 9)];
+    for (const [n, run] of runs.entries()) {
+      outbox.serve(run);
+      await eventually(
+        () => Buffer.compare(decode(wire).bytesOf(run.first), bytesOf(run)),
+        (difference) => difference === 0,
+      );
+      expect(held.at(-1)).toBe(2 * (4096 + 30_000));
+      await eventually(rest, (isGivenBack) => isGivenBack);
+      expect(held.at(-1)).toBe(0);
+      expect(held.filter((bytes) => bytes === 0)).toHaveLength(n + 1);
+    }
+    outbox.end();
+    await piping;
+    expect(decode(wire).said).toEqual(["ping"]);
+  });
+
+  test("ReadBlockStream keeps its buffers while the disk fills one, though all before is written", async () => {
+    const { outbox, port, stage, held, readable } = sending();
+    const disk = Promise.withResolvers<void>();
+    port.file.disk = disk.promise;
+    outbox.serve(runOf(geometry, 4));
+    const reading = readable.getReader().read();
+    await eventually(
+      () => port.file.reads,
+      (reads) => reads === 1,
+    );
+    stage.rest(0);
+    expect(held).toEqual([4096 + 100_000]);
+    disk.resolve();
+    const { value = new Uint8Array(0) } = await reading;
+    expect(Buffer.compare(decode([value]).bytesOf(4), bytesOf(runOf(geometry, 4)))).toBe(0);
+  });
+
+  test("ReadBlockStream takes no more memory than its blocks need", async () => {
+    const { outbox, port, held, readable } = sending();
+    const reading = Array.fromAsync(readable);
+    for (const [n, count] of [1, 1, 1, 3, 1, 3].entries()) {
+      outbox.serve(runOf(geometry, 0, count));
+      await eventually(
+        () => port.served.length,
+        (served) => served === n + 1,
+      );
+    }
+    outbox.end();
+    await reading;
+    const [one, three] = [4096 + 100_000, 4096 + 300_000];
+    expect(held).toEqual([one, 2 * one, one + three]);
   });
 
   test("ReadBlockStream sends at the limit's rate, in pieces", async () => {
