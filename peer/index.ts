@@ -1,9 +1,12 @@
 #!/usr/bin/env bun
-import { download } from "./cli/download.ts";
 import { processEdge } from "./cli/process-edge.ts";
-import { prompt } from "./cli/prompt.ts";
 import { runPeer } from "./cli/run.ts";
-import { serve } from "./cli/serve.ts";
-import { upload } from "./cli/upload.ts";
 
-process.exit(await runPeer(processEdge(), { upload, download, serve, prompt }));
+// A verb's code is loaded when the verb is called for.
+const exitCode = await runPeer(processEdge(), {
+  upload: async (...given) => await (await import("./cli/upload.ts")).upload(...given),
+  download: async (...given) => await (await import("./cli/download.ts")).download(...given),
+  serve: async (...given) => await (await import("./cli/serve.ts")).serve(...given),
+  prompt: async (...given) => await (await import("./cli/prompt.ts")).prompt(...given),
+});
+process.exit(exitCode);

@@ -1,5 +1,5 @@
-import { configureSync, getLogger, type Logger, type LogRecord } from "@logtape/logtape";
-import type { LogFormat, LogLevel } from "./config.ts";
+import type { Logger, LogRecord } from "@logtape/logtape";
+import { LOG_LEVELS, type LogFormat, type LogLevel } from "./config.ts";
 import { escapeUnprintable, printable } from "./printable.ts";
 
 /** What a log line says beside its message; strings may come from strangers. */
@@ -35,10 +35,38 @@ const TO_LIBRARY = {
   trace: "trace",
 } as const satisfies Record<LogLevel, LogRecord["level"]>;
 
-/** @returns the process's log; the library keeps one configuration, so the last call decides */
-export function createLog({ level, format, writeLine }: LogOptions): Log {
+/** @returns the process's log: the library keeps one configuration, which is that of the log that wrote its first line last */
+export function createLog(options: LogOptions): Log {
+  let library: Logger | undefined;
+  return toLog(LOG_LEVELS.indexOf(options.level), () => {
+    library ??= configure(options);
+    return library;
+  });
+}
+
+/** @param rank of the least level written, among LOG_LEVELS
+ * @param logger asked for with the first line that is written */
+function toLog(rank: number, logger: () => Logger): Log {
+  const isEnabled = (level: LogLevel) => LOG_LEVELS.indexOf(level) <= rank;
+  const to = (level: LogLevel) => (message: string, fields?: LogFields) => {
+    if (isEnabled(level)) logger()[level](message, fields);
+  };
+  return {
+    error: to("error"),
+    warn: to("warn"),
+    info: to("info"),
+    debug: to("debug"),
+    trace: to("trace"),
+    child: (fields) => toLog(rank, () => logger().with(fields)),
+    isEnabled,
+  };
+}
+
+function configure({ level, format, writeLine }: LogOptions): Logger {
+  // Loaded with the first line: most runs write none, and 5 ms of a start from source are not nothing.
+  const library: typeof import("@logtape/logtape") = require("@logtape/logtape");
   const toLine = format === "json" ? formatJson : formatText;
-  configureSync({
+  library.configureSync({
     reset: true,
     sinks: { lines: (record) => writeLine(toLine(record)) },
     loggers: [
@@ -46,19 +74,7 @@ export function createLog({ level, format, writeLine }: LogOptions): Log {
       { category: ["logtape", "meta"], sinks: ["lines"], lowestLevel: "error" },
     ],
   });
-  return toLog(getLogger(["peer"]));
-}
-
-function toLog(logger: Logger): Log {
-  return {
-    error: (message, fields) => logger.error(message, fields),
-    warn: (message, fields) => logger.warn(message, fields),
-    info: (message, fields) => logger.info(message, fields),
-    debug: (message, fields) => logger.debug(message, fields),
-    trace: (message, fields) => logger.trace(message, fields),
-    child: (fields) => toLog(logger.with(fields)),
-    isEnabled: (level) => logger.isEnabledFor(TO_LIBRARY[level]),
-  };
+  return library.getLogger(["peer"]);
 }
 
 function formatText(record: LogRecord): string {
