@@ -2,7 +2,8 @@ import { ProtocolError } from "./errors.ts";
 import type { FrameItem } from "./frame.ts";
 import type { Geometry } from "./geometry.ts";
 
-/** What may be said after the proof: bitmap first and once, and only parts that exist. One for each direction. */
+/** What may be said after the proof: bitmap first and once, or nothing but a goodbye, and only parts that exist. One for each
+ * direction. */
 export class Conversation {
   readonly #geometry: Geometry;
   #hasBitmap = false;
@@ -16,6 +17,8 @@ export class Conversation {
     if (item.type === "payload") return;
     const message = item.type === "data" ? item.data : item.message;
     const isBitmap = message.type === "bitmap";
+    // Who has no place for us says so, and nothing else.
+    if (message.type === "bye") return;
     if (message.type === "hello" || message.type === "proof" || isBitmap === this.#hasBitmap) {
       throw new ProtocolError(
         "bad_order",

@@ -36,9 +36,15 @@ describe("Conversation", () => {
     }
   });
 
-  test("Conversation refuses whatever comes before the bitmap", () => {
+  test("Conversation takes a goodbye in the bitmap's place, and still nothing else", () => {
+    const bye = { type: "bye", reason: "no place left" } as const;
+    expect(conversation(bye)).toBe("accepted");
+    expect(conversation(bye, { type: "ping", id: 1 })).toBe("bad_order");
+  });
+
+  test("Conversation refuses whatever else comes before the bitmap", () => {
     for (const { message } of goldenMessages) {
-      if (message.type === "bitmap") continue;
+      if (message.type === "bitmap" || message.type === "bye") continue;
       expect([message.type, conversation(message)]).toEqual([message.type, "bad_order"]);
     }
   });

@@ -127,6 +127,27 @@ describe("Node", () => {
     expect(events).toContain("banned");
   });
 
+  test("Node that has no place left says so, and who called knows why", async () => {
+    const content = randomBytes(12, MIB);
+    const torrent = makeTorrent({ content, partBytes: MIB / 4 });
+    await using seeder = startNode({ peersMax: 1, limitUpBytesPerSecond: 64 * 1024 });
+    await using first = startNode();
+    await using second = startNode();
+    const served = await seed(seeder, torrent, content);
+    const peers = [addressOfNode(seeder)];
+    leech(first, torrent, { peers });
+    await eventually(
+      () => served.stats().peers,
+      (count) => count === 1,
+    );
+    const { swarm } = leech(second, torrent, { peers });
+    const reasons = await eventually(
+      () => swarm.waitingFor(1).unreachable.map(({ reason }) => reason),
+      (given) => given.length > 0,
+    );
+    expect(reasons).toEqual(["it left: no place left"]);
+  });
+
   test("SIM-3: Node keeps two torrents of one hash apart: neither gets a byte of the other", async () => {
     const content = randomBytes(10, MIB);
     const torrent = makeTorrent({ content, partBytes: 65_536 });
