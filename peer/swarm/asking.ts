@@ -2,7 +2,7 @@ import type { Geometry, PartRun } from "../../protocol/geometry.ts";
 import { REQUESTS_OPEN_MAX } from "../../protocol/limits.ts";
 import type { ConnectedPeer } from "./connected-peer.ts";
 import type { ConnectionId, SwarmEffect } from "./messages.ts";
-import { Pace } from "./pace.ts";
+import { Pace, type Sharer } from "./pace.ts";
 import type { Picker } from "./picker.ts";
 import type { OpenRequest, RequestLedger } from "./requests.ts";
 import type { Rules } from "./rules.ts";
@@ -54,6 +54,16 @@ export class Asking {
     return this.#isHeldBack;
   }
 
+  /** Whether less is under way than the limit lets pass in a moment. */
+  runsDry(nowMs: number): boolean {
+    return this.#pace.runsDry(this.#underWay(nowMs));
+  }
+
+  /** Whether the peer would be slow without the limit, too. */
+  isSlow(peer: ConnectedPeer, nowMs: number): boolean {
+    return this.#pace.isSlow(this.#toSharer(peer, nowMs), this.#ledger.countOwing);
+  }
+
   /** @param isHeldBack as the getter says from now on */
   onTick(isHeldBack: boolean, nowMs: number): void {
     this.#isHeldBack = isHeldBack;
@@ -89,7 +99,10 @@ export class Asking {
 
   /** Asks the peer for the run. */
   ask(peer: ConnectedPeer, run: PartRun, nowMs: number): SwarmEffect {
-    if (this.owed(peer) === 0) peer.dataAtMs = nowMs;
+    if (this.owed(peer) === 0) {
+      peer.dataAtMs = nowMs;
+      peer.busySinceMs = nowMs;
+    }
     this.#picker.claim(run);
     const bytes = this.#geometry.runRange(run).length;
     const { connection, received } = peer;
@@ -205,9 +218,30 @@ export class Asking {
     return hasRoom;
   }
 
+  /** Bytes that a limit of our own will make wait, or all that was asked for where there is none. */
+  #underWay(nowMs: number): number {
+    if (!this.#pace.isLimited) return this.#ledger.bytesTotal;
+    const sharers = this.#ledger.countOwing;
+    let bytes = 0;
+    for (const connection of this.#ledger.owing()) {
+      const peer = this.#peers.get(connection);
+      if (peer !== undefined) bytes += this.#pace.share(this.#toSharer(peer, nowMs), sharers);
+    }
+    return bytes;
+  }
+
+  #toSharer(peer: ConnectedPeer, nowMs: number): Sharer {
+    const { received, busySinceMs } = peer;
+    return {
+      owedBytes: this.owed(peer),
+      busyMs: nowMs - busySinceMs,
+      bytesPerSecond: received.bytesPerSecond(nowMs, busySinceMs),
+    };
+  }
+
   /** Whether one more span may be under way to us. */
   #hasRoom(nowMs: number): boolean {
-    if (!this.#pace.allows(this.spanBytes, this.#ledger.bytesTotal, nowMs)) return false;
+    if (!this.#pace.allows(this.spanBytes, this.#underWay(nowMs), nowMs)) return false;
     // Runs for a reader have their places instead, however many bytes they are.
     if (this.#picker.isWindowed) return true;
     const { heldBytes } = this;

@@ -27,6 +27,8 @@ export interface ConnectedPeer {
   isSilent: boolean;
   /** When anything last came from it. */
   heardAtMs: number;
+  /** Since when it has owed something without a break. */
+  busySinceMs: number;
   /** When data last came, or when it was first asked after having owed nothing. */
   dataAtMs: number;
   /** When it last asked for something, or joined. */
@@ -72,6 +74,7 @@ export function createConnectedPeer(
     joinedAtMs: options.nowMs,
     isSilent: false,
     heardAtMs: options.nowMs,
+    busySinceMs: options.nowMs,
     dataAtMs: options.nowMs,
     wantedAtMs: options.nowMs,
     pingedAtMs: undefined,

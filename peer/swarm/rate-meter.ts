@@ -22,12 +22,13 @@ export class RateMeter {
     this.#buckets[at] = (this.#buckets[at] ?? 0) + bytes;
   }
 
-  /** @returns bytes a second over the window, or over the meter's age while it is younger */
-  bytesPerSecond(nowMs: number): number {
+  /** @param sinceMs when it began to matter
+   * @returns bytes a second over the window, or since then where that is shorter */
+  bytesPerSecond(nowMs: number, sinceMs = this.#startedAtMs): number {
     this.#forget(nowMs);
     let bytes = 0;
     for (const bucket of this.#buckets) bytes += bucket;
-    const ageMs = Math.max(nowMs - this.#startedAtMs, AGE_MS_MIN);
+    const ageMs = Math.max(nowMs - sinceMs, AGE_MS_MIN);
     const windowMs = (BUCKETS - 1) * BUCKET_MS + (nowMs % BUCKET_MS);
     return (bytes * 1000) / Math.min(ageMs, windowMs);
   }

@@ -99,6 +99,13 @@ export class RequestLedger {
     }
   }
 
+  /** How many connections owe anything. */
+  get countOwing(): number {
+    let count = 0;
+    for (const open of this.#open.values()) if (open.size > 0) count++;
+    return count;
+  }
+
   /** Connections that owe anything. */
   *owing(): Generator<ConnectionId> {
     for (const [connection, open] of this.#open) if (open.size > 0) yield connection;

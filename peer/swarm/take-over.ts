@@ -39,7 +39,8 @@ export class TakeOver {
   /** Moves to the peer, when it has nothing else to do, what would take longest where it is, if the peer is a good deal
    * faster; asks it of the peer, too, when nothing but such is left and the peer would be no later. */
   *help(peer: ConnectedPeer, nowMs: number): Generator<SwarmEffect> {
-    if (this.#asking.isHeldBack || !this.#asking.isIdle(peer, nowMs)) return;
+    if (!this.#asking.isIdle(peer, nowMs)) return;
+    if (this.#asking.isHeldBack && !this.#asking.runsDry(nowMs)) return;
     const ownMs = this.#expectedMs(peer, this.#asking.owed(peer) + this.#asking.spanBytes, nowMs);
     const moveMs = this.#rules.takeOverFactor * ownMs + MOVE_MARGIN_MS;
     const isEndgame = this.#picker.isAllClaimed && !this.#picker.isWindowed;
@@ -51,7 +52,7 @@ export class TakeOver {
     const { request, leftMs } = late;
     const copies = [...this.#ledger.touching(request.run)].length;
     if (copies === 1 && leftMs > moveMs) yield* this.#move(request, peer, nowMs);
-    else if (isEndgame && copies <= this.#rules.duplicatesMax)
+    else if (isEndgame && !this.#asking.isHeldBack && copies <= this.#rules.duplicatesMax)
       yield this.#asking.ask(peer, request.run, nowMs);
   }
 
@@ -69,7 +70,8 @@ export class TakeOver {
    * each time later still. */
   #putOff({ connection, askedAtMs }: OpenRequest, always: boolean, nowMs: number): void {
     const holder = this.#peers.get(connection);
-    if (holder === undefined) return;
+    // What is taken from it at the same time is one silence.
+    if (holder === undefined || holder.askAfterMs > nowMs) return;
     const wasSilent = holder.dataAtMs <= askedAtMs;
     if (!wasSilent && !always) return;
     holder.askAfterMs = nowMs + PUT_OFF_MS * 2 ** Math.min(holder.silences, PUT_OFFS_MAX);
@@ -80,7 +82,7 @@ export class TakeOver {
   #latestFor(peer: ConnectedPeer, options: LateOptions): Late | undefined {
     const { nowMs } = options;
     let latest: Late | undefined;
-    for (const holder of this.#owing(peer)) {
+    for (const holder of this.#owing(peer, nowMs)) {
       const leftMs = this.#expectedMs(holder, this.#asking.owed(holder), nowMs);
       if (leftMs <= (latest?.leftMs ?? options.aboveMs)) continue;
       const requests = this.#ledger.of(holder.connection);
@@ -94,7 +96,7 @@ export class TakeOver {
   #firstFor(peer: ConnectedPeer, options: LateOptions): Late | undefined {
     const { aboveMs, nowMs } = options;
     let first: Late | undefined;
-    for (const holder of this.#owing(peer)) {
+    for (const holder of this.#owing(peer, nowMs)) {
       let bytesAhead = 0;
       for (const request of this.#ledger.of(holder.connection)) {
         bytesAhead += request.bytes - request.bytesArrived;
@@ -109,10 +111,12 @@ export class TakeOver {
     return first;
   }
 
-  *#owing(than: ConnectedPeer): Generator<ConnectedPeer> {
+  /** While a limit of our own sets the pace everybody looks slow: only of some can be said that they are. */
+  *#owing(than: ConnectedPeer, nowMs: number): Generator<ConnectedPeer> {
     for (const connection of this.#ledger.owing()) {
       const holder = this.#peers.get(connection);
-      if (holder !== undefined && holder !== than) yield holder;
+      if (holder === undefined || holder === than) continue;
+      if (!this.#asking.isHeldBack || this.#asking.isSlow(holder, nowMs)) yield holder;
     }
   }
 

@@ -4,6 +4,7 @@ import { IN_FLIGHT_BYTES_MAX } from "../support/swarm-fixtures.ts";
 import type { SimPeer } from "./peer.ts";
 import { forSeeds, seedsOf } from "./seeds.ts";
 import { type SimOptions, SimSwarm } from "./swarm.ts";
+import type { PeerTraits } from "./traits.ts";
 
 // Time enough for a machine that has other things to do.
 setDefaultTimeout(60_000);
@@ -108,6 +109,32 @@ describe("Simulation", () => {
       const without = play(1, 12, { ...RULES, paceMs: Number.POSITIVE_INFINITY });
       expect(without.cuts).toBeGreaterThan(10);
       expect(without.times).toBe(Number.POSITIVE_INFINITY);
+    });
+  });
+
+  describe("with a limit of its own of 2 MiB/s, one source and six that are slow or silent", () => {
+    /** @returns how many times as long as the limit says it took */
+    function play(seed: number, slow: Partial<PeerTraits>, rules = RULES): number {
+      const sim = new SimSwarm({ seed, fileBytes: 32 * MIB, partBytes: MIB });
+      sim.addSeeder({ upBytesPerSecond: 100 * MIB });
+      for (let number = 0; number < 6; number++) sim.addSeeder(slow);
+      const leecher = sim.add({ limitDownBytesPerSecond: 2 * MIB, rules });
+      sim.runUntilComplete(() => [leecher], 1_000_000);
+      return sim.nowMs / 16_000;
+    }
+
+    test.each([
+      ["slow", { upBytesPerSecond: 50_000 }],
+      ["silent", { stalls: "polite" }],
+    ] as const)("Engine is not held up by those that are %s", (_, slow) => {
+      forSeeds(10, (seed) => {
+        expect(play(seed, slow)).toBeLessThan(1.5);
+      });
+    });
+
+    test("Engine without takeover is", () => {
+      const rules = { ...RULES, takeOverFactor: Number.POSITIVE_INFINITY, duplicatesMax: 0 };
+      expect(play(1, { upBytesPerSecond: 50_000 }, rules)).toBeGreaterThan(2);
     });
   });
 
