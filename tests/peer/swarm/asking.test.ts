@@ -67,12 +67,18 @@ class Link {
   /** Those of them that owe something send as much each; what is complete is written at once. */
   trickle(connections: readonly number[], bytes: number): void {
     const owing = connections.filter((connection) => this.bytesOwed(connection) > 0);
-    for (const connection of owing) {
+    for (const connection of owing) this.sendSome(connection, Math.floor(bytes / owing.length));
+  }
+
+  /** The connection sends so much of what it owes. */
+  sendSome(connection: number, bytes: number): void {
+    for (let left = bytes; left > 0; ) {
       const [run, ...rest] = this.owes(connection);
-      if (run === undefined) continue;
+      if (run === undefined) return;
       const { length } = this.rig.geometry.runRange(run);
       const before = this.#arrived.get(connection) ?? 0;
-      const piece = Math.min(Math.floor(bytes / owing.length), length - before);
+      const piece = Math.min(left, length - before);
+      left -= piece;
       this.#arrived.set(connection, before + piece);
       this.rig.do({ type: "arrived", connection, first: run.first, bytes: piece });
       if (before + piece < length) continue;
@@ -348,6 +354,64 @@ describe("Asking", () => {
     const moved = play(false);
     expect(sent(moved, "cancel").length).toBeGreaterThan(0);
     expect(sent(moved, "ping").length).toBeGreaterThan(0);
+  });
+
+  describe("while a limit of our own of 512 KiB/s holds back", () => {
+    const LIMIT = MIB / 2;
+    const PART = MIB / 4;
+
+    /** @returns what was taken back meanwhile */
+    function takenDuring(rig: EngineRig, step: () => void) {
+      const seen = rig.effects.length;
+      step();
+      return sent(rig.effects.slice(seen), "cancel");
+    }
+
+    /** Peers that have all send at their rates in bytes a second until nothing is left to be sent, 30 s at most.
+     * @returns of whom something was taken back, and how much all owed then; how often anything was asked for; how long it
+     * took, in milliseconds */
+    function play(rates: readonly number[], options: { parts: number; idleMs?: number }) {
+      const { parts, idleMs = 0 } = options;
+      const link = new Link({ parts, partBytes: PART, limitDownBytesPerSecond: LIMIT });
+      const { rig } = link;
+      for (const at of rates.keys()) rig.joinWith(at + 1, []);
+      rig.pass(idleMs);
+      for (const at of rates.keys()) rig.hear(at + 1, { type: "have", first: 0, count: parts });
+      const startMs = rig.nowMs;
+      const cancels: { readonly of: number; readonly underWay: number }[] = [];
+      while (rig.nowMs < startMs + 30_000 && !rig.engine.isComplete) {
+        const underWay = link.bytesOwedByAll(rates.length);
+        const taken = takenDuring(rig, () => {
+          rig.nowMs += 250;
+          rig.do({ type: "tick", isHeldBack: true });
+          for (const [at, rate] of rates.entries()) link.sendSome(at + 1, rate / 4);
+        });
+        cancels.push(...taken.map(({ connection }) => ({ of: connection, underWay })));
+      }
+      const requests = sent(rig.effects, "request").length;
+      return { cancels, requests, ms: rig.nowMs - startMs };
+    }
+
+    test("takeover moves what a slow holder owes as soon as the limit runs dry, and not before", () => {
+      const { cancels, ms } = play([8192, LIMIT - 8192], { parts: 24 });
+      expect(cancels.map((cancel) => cancel.of)).toEqual([1, 1]);
+      expect(ms).toBeLessThan(1.2 * ((24 * PART * 1000) / LIMIT));
+      // What the slow one owes, and a second's worth.
+      for (const { underWay } of cancels) expect(underWay).toBeLessThanOrEqual(2 * PART + LIMIT);
+    });
+
+    test("takeover leaves everything where it is that comes at its part of the limit, and asks for nothing twice", () => {
+      // The first gives more than half its third: without a limit, others would be asked for its last parts, too.
+      for (let parts = 20; parts < 24; parts++) {
+        const { cancels, requests } = play([110_000, 207_000, 207_000], { parts });
+        expect([cancels, requests]).toEqual([[], parts]);
+      }
+    });
+
+    test("takeover does not take one for slow that was long connected and has just been asked", () => {
+      const { cancels } = play([LIMIT, LIMIT], { parts: 2, idleMs: 20_000 });
+      expect(cancels).toEqual([]);
+    });
   });
 
   test("takeover frees what a silent holder owes within a few seconds", () => {

@@ -46,4 +46,12 @@ describe("RateMeter", () => {
       expect(meter.bytesPerSecond(nowMs)).toBeGreaterThan(90);
     }
   });
+
+  test("bytesPerSecond since a moment divides by what has passed since, and not by more than the window", () => {
+    const meter = new RateMeter(0);
+    meter.add(1000, 20_500);
+    expect(meter.bytesPerSecond(21_000)).toBeLessThan(300);
+    expect(meter.bytesPerSecond(21_000, 20_000)).toBe(1000);
+    expect(meter.bytesPerSecond(22_000, 1000)).toBe(meter.bytesPerSecond(22_000));
+  });
 });
