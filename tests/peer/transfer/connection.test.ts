@@ -131,6 +131,18 @@ async function connectEnds(near: EndOptions = {}, far: EndOptions = {}) {
   };
 }
 
+/** A sink that takes runs, and lets none go before it is told to. */
+function stuckSink() {
+  const stuck = Promise.withResolvers<void>();
+  let count = 0;
+  const sink = createPartSink(async ({ release }: HeldRun) => {
+    count++;
+    await stuck.promise;
+    release();
+  }, undefined);
+  return { sink, stuck, taken: () => count };
+}
+
 function ask(asking: End, asked: End, ...runs: readonly PartRun[]): void {
   for (const run of runs) {
     asking.asked.set(run.first, run);
@@ -245,13 +257,7 @@ describe("Connection", () => {
   });
 
   test("a sink that is stuck holds the remote's sending back, through the whole chain", async () => {
-    const stuck = Promise.withResolvers<void>();
-    let taken = 0;
-    const sink = createPartSink(async ({ release }: HeldRun) => {
-      taken++;
-      await stuck.promise;
-      release();
-    }, undefined);
+    const { sink, stuck, taken } = stuckSink();
     await using ends = await connectEnds({ sink });
     const { near, far } = ends;
     const runs = [...geometry.parts()].map((part) => runOf(geometry, part));
@@ -261,29 +267,20 @@ describe("Connection", () => {
     let before = -1;
     await eventually(
       () => {
-        const isStill = before === far.served.length && taken > 0;
+        const isStill = before === far.served.length && taken() > 0;
         before = far.served.length;
         return isStill;
       },
       (isStill) => isStill,
     );
-    expect(taken).toBe(4);
+    expect(taken()).toBe(4);
     expect(far.served.length * PART_BYTES).toBeLessThan(16 * 2 ** 20);
     stuck.resolve();
-    await eventually(
-      () => taken,
-      (count) => count > 100,
-    );
+    await eventually(taken, (count) => count > 100);
   });
 
   test("review gives the memory to send with back when all is sent, and not while the remote reads nothing", async () => {
-    const stuck = Promise.withResolvers<void>();
-    let taken = 0;
-    const sink = createPartSink(async ({ release }: HeldRun) => {
-      taken++;
-      await stuck.promise;
-      release();
-    }, undefined);
+    const { sink, stuck, taken } = stuckSink();
     await using ends = await connectEnds({ sink });
     const { near, far } = ends;
     const runs = [...geometry.parts()].map((part) => runOf(geometry, part));
@@ -300,16 +297,10 @@ describe("Connection", () => {
       return far.heldBytes;
     };
     await eventually(review, (bytes) => bytes === 0);
-    await eventually(
-      () => taken,
-      (count) => count === rounds * runs.length,
-    );
+    await eventually(taken, (count) => count === rounds * runs.length);
     // And goes on with memory of its own.
     far.connection.serve(runOf(geometry, 2));
-    await eventually(
-      () => taken,
-      (count) => count === rounds * runs.length + 1,
-    );
+    await eventually(taken, (count) => count === rounds * runs.length + 1);
     expect(near.bad).toEqual([]);
     await eventually(review, (bytes) => bytes === 0);
   });
