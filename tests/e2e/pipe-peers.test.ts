@@ -113,7 +113,7 @@ describe("peer download into a pipe beside bad peers", () => {
       await file.reached(MIB);
       const ask = (name: string, port: number) =>
         world.download(name, torrentPath, {
-          args: ["--tracker", NOWHERE, "--peer", `127.0.0.1:${port}`, "--stall-timeout", "2s"],
+          args: ["--tracker", NOWHERE, "--peer", `127.0.0.1:${port}`, "--stall-timeout", "20s"],
         });
       const [pipePort, filePort] = [await pipe.port(), await file.port()];
       const ofPipe = ask("of-pipe", pipePort);
