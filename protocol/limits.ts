@@ -88,6 +88,12 @@ export function blockBytesFor(memoryBytes: number, senders: number): number {
   return Math.min(PAYLOAD_BYTES_MAX, Math.max(BLOCK_BYTES_MIN, share));
 }
 
+/** @param bytesPerSecond what a limit of rate lets pass
+ * @returns bytes that it lets pass at once at most, so that nobody waits long for his turn: a fraction of a second's worth */
+export function pieceBytesFor(bytesPerSecond: number): number {
+  return Math.max(4 * KIB, Math.floor(bytesPerSecond / 20));
+}
+
 assert(BITMAP_BITS_MAX >= PARTS_MAX, "A whole bitmap fits one frame");
 assert(SPAN_BYTES_LARGE <= PAYLOAD_BYTES_MAX, "A span of small parts fits one frame");
 assert(BODY_BYTES_MAX < 2 ** 32, "A body's length fits its field");

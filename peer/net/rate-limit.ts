@@ -1,9 +1,10 @@
+import { pieceBytesFor } from "../../protocol/limits.ts";
 import type { Clock } from "../clock.ts";
 
 /** A token bucket in bytes, shared by all connections of a process: they are served in turn, each for one piece, so that all
  * that always want more get as much. A timer that fires late is made up for by the next. */
 export class RateLimit {
-  /** What should pass at once at most, so that nobody waits long for his turn: a fraction of a second's worth. */
+  /** What should pass at once at most. */
   readonly pieceBytes: number;
   readonly bytesPerSecond: number;
   readonly #clock: Clock;
@@ -21,7 +22,7 @@ export class RateLimit {
     this.#clock = clock;
     this.bytesPerSecond = bytesPerSecond;
     this.#paidAtMs = clock.monotonic();
-    this.pieceBytes = Math.max(PIECE_BYTES_MIN, Math.floor(bytesPerSecond / PIECES_PER_SECOND));
+    this.pieceBytes = pieceBytesFor(bytesPerSecond);
   }
 
   /** Whether somebody waits, or had to within the last second: then it is the limit that sets the pace. */
@@ -87,8 +88,6 @@ interface Turn {
 /** What an idle bucket saves up at most. */
 const BURST_MS = 50;
 const HELD_BACK_MS = 1000;
-const PIECES_PER_SECOND = 20;
-const PIECE_BYTES_MIN = 4096;
 
 /** A stage that lets chunks pass at the limit's rate, in small pieces; without a limit there is no such stage. */
 export class LimitRateStream extends TransformStream<Uint8Array, Uint8Array> {

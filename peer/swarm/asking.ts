@@ -49,7 +49,7 @@ export class Asking {
     this.#peers = peers;
   }
 
-  /** Whether a limit of our own makes what arrives wait: then everybody looks slow, and nobody is. */
+  /** Whether a limit of our own makes what arrives wait: then everybody looks slow, and hardly anybody is (`isSlow`). */
   get isHeldBack(): boolean {
     return this.#isHeldBack;
   }

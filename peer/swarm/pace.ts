@@ -1,3 +1,5 @@
+import { pieceBytesFor } from "../../protocol/limits.ts";
+
 /** One of those who share a limit. */
 export interface Sharer {
   /** What it was asked for and has not sent. */
@@ -55,8 +57,9 @@ export class Pace {
 
   /** All get a piece in turn: where a turn takes long, nothing can be said of a few seconds. */
   #isMeasured({ busyMs }: Sharer, sharers: number): boolean {
-    const pieceMs = Math.max(PIECE_MS_MIN, (PIECE_BYTES_MIN * 1000) / this.#bytesPerSecond);
-    return busyMs >= MEASURED_MS && sharers * pieceMs <= TURN_MS_MAX && this.isLimited;
+    if (!this.isLimited || busyMs < MEASURED_MS) return false;
+    const turnBytes = sharers * pieceBytesFor(this.#bytesPerSecond);
+    return turnBytes <= (this.#bytesPerSecond * TURN_MS_MAX) / 1000;
   }
 
   /** @param isHeldBack whether the limit makes what arrives wait */
@@ -76,8 +79,5 @@ export class Pace {
 
 const MEASURED_MS = 2000;
 const TURN_MS_MAX = 1000;
-/** As `RateLimit` cuts what passes. */
-const PIECE_MS_MIN = 50;
-const PIECE_BYTES_MIN = 4096;
 const SLOW_FACTOR = 2;
 const DRY_MS = 1000;
