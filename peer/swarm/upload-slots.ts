@@ -34,6 +34,8 @@ export class UploadSlots {
   #trial: { readonly before: number; readonly bytesPerSecond: number } | undefined;
   #restMs = 0;
   #nextRestMs = REST_MS;
+  /** What the count moved, in bytes a second, when its rest began. */
+  #restRate = 0;
   #isMoreNext = true;
   /** Until more moves no more bytes for the first time. */
   #stride: Stride = RAMP;
@@ -101,7 +103,7 @@ export class UploadSlots {
     const isIdle = this.#wholeSpans === undefined && this.#sinceMs === undefined && isAnyoneWaiting;
     this.#idleSinceMs = isIdle ? (this.#idleSinceMs ?? nowMs) : undefined;
     const idleMs = nowMs - (this.#idleSinceMs ?? nowMs);
-    return Math.min(Math.floor(idleMs / BESIDES_MS), Math.max(this.#rules.slotsFirst - 1, 0));
+    return Math.min(Math.floor(idleMs / BESIDES_MS), this.#rules.slotsFirst - 1);
   }
 
   /** @param fromMs what arrives earlier was sent before */
@@ -116,6 +118,7 @@ export class UploadSlots {
     this.#trial = undefined;
     if (before === undefined || rateBefore === undefined) {
       this.#restMs -= passedMs;
+      if (bytesPerSecond < this.#restRate * FALLEN_MAX) this.#wake();
       if (this.#restMs <= 0) this.#try(bytesPerSecond);
       return;
     }
@@ -129,7 +132,15 @@ export class UploadSlots {
     this.#isMoreNext = !isMore;
     this.#stride = STEADY;
     this.#restMs = this.#nextRestMs;
+    this.#restRate = rateBefore;
     this.#nextRestMs = Math.min(2 * this.#nextRestMs, REST_MS_MAX);
+  }
+
+  /** Much less moves than what the last trial was compared with, which others' buffers may have taken: it says nothing now. */
+  #wake(): void {
+    this.#restMs = 0;
+    this.#restRate = 0;
+    this.#isMoreNext = true;
   }
 
   #try(bytesPerSecond: number): void {
@@ -186,3 +197,5 @@ const FEW = 2;
 /** After a trial that was not worth it, and twice as long after each further one: on a slow line it is dear. */
 const REST_MS = 10_000;
 const REST_MS_MAX = 80_000;
+/** With less than this share of what it moved when its rest began, a count rests no longer. */
+const FALLEN_MAX = 0.8;

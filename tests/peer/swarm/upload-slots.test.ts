@@ -93,6 +93,20 @@ describe("UploadSlots", () => {
     expect(rates.reduce((sum, rate) => sum + rate, 0) / rates.length).toBeGreaterThan(25_000_000);
   });
 
+  test("count is tried anew as soon as much less moves than when more were not worth it", () => {
+    /** What others' buffers and limits take at once hides for two seconds that more would move more. */
+    const serveAfter = (bytesPerSecond: (slots: number) => number): number[] => {
+      let quarters = 0;
+      return serve(20, (slots) => (quarters++ < 8 ? 1_700_000 : bytesPerSecond(slots)));
+    };
+    const counts = serveAfter((slots) => Math.min(slots, 4) * 500_000);
+    expect(counts[3]).toBe(1);
+    expect(Math.max(...counts.slice(0, 10))).toBeGreaterThan(1);
+    expect(counts.at(-1)).toBeGreaterThanOrEqual(4);
+    // Negative control: as long as as much moves as then, the count rests.
+    expect(Math.max(...serveAfter(() => 1_700_000).slice(3, 12))).toBe(1);
+  });
+
   test("count comes down again when the line has become narrow", () => {
     let lineBytes = 100_000_000;
     let seconds = 0;
