@@ -45,8 +45,6 @@ export class SimPeer implements LinkEndHolder, LineOwner {
   readonly suspects: number[] = [];
   /** Addresses it was connected to. */
   readonly partners = new Set<string>();
-  /** When its line is free again, inwards. */
-  downFreeAtMs = 0;
   isOnline = true;
   readonly #world: World;
   readonly #geometry: Geometry;
@@ -54,6 +52,8 @@ export class SimPeer implements LinkEndHolder, LineOwner {
   readonly #links = new Map<ConnectionId, Link>();
   readonly #sending = new Map<ConnectionId, { run: PartRun; sent: number; isWrong: boolean }[]>();
   readonly #uplink: Line;
+  /** What others sent and its line has not let in: it lies with them, and is gone with the connection. */
+  readonly #downlink: Line;
   /** What came and a limit of its own has not let in. */
   readonly #limitDown: Line | undefined;
 
@@ -72,7 +72,13 @@ export class SimPeer implements LinkEndHolder, LineOwner {
       bytesPerSecond: options.traits.upBytesPerSecond,
       bufferBytes: options.traits.bufferBytes,
     });
-    this.#limitDown = this.#limitOf(options.traits.limitDownBytesPerSecond);
+    const { downBytesPerSecond, limitDownBytesPerSecond: limit } = options.traits;
+    const take = (connection: ConnectionId, parcel: Parcel) => this.#take(connection, parcel);
+    this.#limitDown = limit === undefined ? undefined : this.#lineIn(limit, take);
+    this.#downlink = this.#lineIn(downBytesPerSecond, (connection, parcel) => {
+      if (this.#limitDown === undefined) this.#take(connection, parcel);
+      else this.#limitDown.put(connection, parcel);
+    });
     this.checker = new Checker(self.name, options.geometry, options.have);
     if (options.have.isFull) this.completeAtMs = world.nowMs;
     this.engine = new Engine({
@@ -108,19 +114,17 @@ export class SimPeer implements LinkEndHolder, LineOwner {
   }
 
   onParcel(connection: ConnectionId, parcel: Parcel): void {
-    if (this.#limitDown === undefined) this.#take(connection, parcel);
-    else this.#limitDown.put(connection, parcel);
+    this.#downlink.put(connection, parcel);
   }
 
-  #limitOf(bytesPerSecond: number | undefined): Line | undefined {
-    if (bytesPerSecond === undefined) return undefined;
+  #lineIn(bytesPerSecond: number, onOut: LineOwner["onOut"]): Line {
     const world = this.#world;
     const owner = {
       get nowMs() {
         return world.nowMs;
       },
       at: (atMs: number, happen: () => void) => world.at(atMs, happen),
-      onOut: (connection: ConnectionId, parcel: Parcel) => this.#take(connection, parcel),
+      onOut,
       onRoom: () => undefined,
     };
     return new Line(owner, { bytesPerSecond, bufferBytes: Number.POSITIVE_INFINITY });
@@ -143,6 +147,7 @@ export class SimPeer implements LinkEndHolder, LineOwner {
     this.cuts++;
     this.#sending.delete(connection);
     this.#uplink.drop(connection);
+    this.#downlink.drop(connection);
     this.#limitDown?.drop(connection);
     this.checker.onGone(connection);
     this.#do({ type: "left", connection, reason });
@@ -310,9 +315,7 @@ export class SimPeer implements LinkEndHolder, LineOwner {
 
   onOut(connection: ConnectionId, parcel: Parcel): void {
     const link = this.#links.get(connection);
-    if (link === undefined) return;
-    if (parcel.type === "piece") this.#deliver(link, parcel);
-    else link.send(this, parcel, this.#world.nowMs + link.latencyMs);
+    link?.send(this, parcel, this.#world.nowMs + link.latencyMs);
   }
 
   get nowMs(): number {
@@ -321,14 +324,6 @@ export class SimPeer implements LinkEndHolder, LineOwner {
 
   at(atMs: number, happen: () => void): void {
     this.#world.at(atMs, happen);
-  }
-
-  #deliver(link: Link, piece: Piece): void {
-    const to = link.otherHolder(this);
-    if (!link.isOpen || !(to instanceof SimPeer)) return;
-    const firstMs = Math.max(this.#world.nowMs + link.latencyMs, to.downFreeAtMs);
-    to.downFreeAtMs = firstMs + (piece.bytes * 1000) / to.traits.downBytesPerSecond;
-    link.send(this, piece, to.downFreeAtMs);
   }
 }
 
