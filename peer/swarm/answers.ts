@@ -67,6 +67,7 @@ export class Answers {
     }
     request.bytesArrived += event.bytes;
     peer.received.add(event.bytes, nowMs);
+    this.#asking.onArrived(event.bytes, nowMs);
     peer.heardAtMs = nowMs;
     peer.dataAtMs = nowMs;
     peer.silences = 0;

@@ -1,6 +1,7 @@
 import type { Geometry, PartRun } from "../../protocol/geometry.ts";
 import { REQUESTS_OPEN_MAX } from "../../protocol/limits.ts";
 import type { ConnectedPeer } from "./connected-peer.ts";
+import { Intake } from "./intake.ts";
 import type { ConnectionId, SwarmEffect } from "./messages.ts";
 import { Pace, type Sharer } from "./pace.ts";
 import type { Picker } from "./picker.ts";
@@ -19,6 +20,7 @@ export class Asking {
   readonly #ledger: RequestLedger;
   readonly #peers: ReadonlyMap<ConnectionId, ConnectedPeer>;
   readonly unwritten = new Unwritten();
+  readonly #intake: Intake;
   readonly #inFlightBytesMax: number;
   readonly #pace: Pace;
   #isHeldBack = false;
@@ -44,6 +46,7 @@ export class Asking {
       bytesPerSecond: options.limitDownBytesPerSecond,
       paceMs: options.rules.paceMs,
     });
+    this.#intake = new Intake(options.rules.fullShare);
     this.#picker = picker;
     this.#ledger = ledger;
     this.#peers = peers;
@@ -52,6 +55,16 @@ export class Asking {
   /** Whether a limit of our own makes what arrives wait: then everybody looks slow, and hardly anybody is (`isSlow`). */
   get isHeldBack(): boolean {
     return this.#isHeldBack;
+  }
+
+  /** Bytes of a run came. */
+  onArrived(bytes: number, nowMs: number): void {
+    this.#intake.onArrived(bytes, nowMs);
+  }
+
+  /** Whether our own line sets the pace: then hardly anybody would be sooner than another. */
+  isLineFull(nowMs: number): boolean {
+    return !this.#isHeldBack && this.#intake.isFull(nowMs);
   }
 
   /** Whether less is under way than the limit lets pass in a moment. */

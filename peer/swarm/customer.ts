@@ -19,6 +19,8 @@ export class Customer {
   isStuck = false;
   /** Whether it takes so little, or already so long, that others are served besides. */
   isAside = false;
+  /** Whether what is being sent to it waits until more of it has arrived. */
+  isHeld = false;
   /** When its last turn began. */
   turnAtMs = 0;
 

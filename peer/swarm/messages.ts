@@ -100,6 +100,8 @@ export type SwarmEffect =
       readonly run: PartRun;
       readonly blockBytes: number;
     }
+  /** As much is under way to the connection as may be, and more of its data waits; or it goes on. Messages never wait. */
+  | { readonly type: "hold"; readonly connection: ConnectionId; readonly isHeld: boolean }
   /** The remote takes its request back: refuse it as cancelled unless it is being sent already. */
   | { readonly type: "unserve"; readonly connection: ConnectionId; readonly run: PartRun }
   | { readonly type: "close"; readonly connection: ConnectionId; readonly reason: string }

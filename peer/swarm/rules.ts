@@ -8,6 +8,9 @@ export interface Rules {
   readonly paceMs: number;
   /** What a peer owes is moved to one that has it and would deliver so many times sooner. */
   readonly takeOverFactor: number;
+  /** While as much comes as this share of the most that came lately, our own line is what sets the pace: what has begun to come
+   * is not taken from anybody, and nothing is asked for twice; infinity is never. */
+  readonly fullShare: number;
   /** Further peers that a part is asked of when nothing else is left to ask for. */
   readonly duplicatesMax: number;
   /** How few and how many peers are served at a time, and how many at most as long as only the line is known. */
@@ -33,6 +36,7 @@ export const RULES: Rules = {
   depthMs: 1000,
   paceMs: 4000,
   takeOverFactor: 3,
+  fullShare: 0.5,
   duplicatesMax: 2,
   slotsFirst: 4,
   slotsMin: 1,

@@ -22,7 +22,7 @@ export class SendWindow {
    * @param random a whole number from 0 to below the given one: nobody can answer a mark that he did not get */
   constructor(windowMs: number, random: (below: number) => number) {
     this.#windowMs = windowMs;
-    this.#windowBytes = Number.isFinite(windowMs) ? WINDOW_BYTES_MIN : windowMs;
+    this.#windowBytes = Number.isFinite(windowMs) ? WINDOW_BYTES_FIRST : windowMs;
     this.#random = random;
   }
 
@@ -124,10 +124,13 @@ interface Mark {
   readonly atMs: number;
 }
 
-const WINDOW_BYTES_MIN = 128 * 1024;
+/** Before anything is known of the line: what a long one takes in its first round trips. */
+const WINDOW_BYTES_FIRST = 128 * 1024;
+/** More than a slow line takes in its time, and it would be seconds of one that many share. */
+const WINDOW_BYTES_MIN = 32 * 1024;
 /** With fewer the window opens in leaps, and what is measured is its own pauses. */
 const MARKS_PER_WINDOW = 8;
-const MARK_BYTES_MIN = 64 * 1024;
+const MARK_BYTES_MIN = 16 * 1024;
 const MARK_BYTES_MAX = 4 * 1024 * 1024;
 const PROBE_MS = 1000;
 const TOOK_MS_MIN = 1;

@@ -45,15 +45,19 @@ export class TakeOver {
     const moveMs = this.#rules.takeOverFactor * ownMs + MOVE_MARGIN_MS;
     const isEndgame = this.#picker.isAllClaimed && !this.#picker.isWindowed;
     const aboveMs = isEndgame ? Math.min(moveMs, ownMs + ENDGAME_MARGIN_MS) : moveMs;
-    const late = this.#picker.isWindowed
-      ? this.#firstFor(peer, { aboveMs, nowMs })
-      : this.#latestFor(peer, { aboveMs, nowMs });
+    const late = this.#lateFor(peer, { aboveMs, moveMs, nowMs });
     if (late === undefined) return;
-    const { request, leftMs } = late;
-    const copies = [...this.#ledger.touching(request.run)].length;
-    if (copies === 1 && leftMs > moveMs) yield* this.#move(request, peer, nowMs);
-    else if (isEndgame && !this.#asking.isHeldBack && copies <= this.#rules.duplicatesMax)
+    const { request, leftMs, copies } = late;
+    const isCopied = copies > this.#rules.duplicatesMax;
+    const mayMove = copies === 1 || (isEndgame && isCopied);
+    if (mayMove && leftMs > moveMs) yield* this.#move(request, peer, nowMs);
+    else if (isEndgame && this.#mayCopy(isCopied, nowMs))
       yield this.#asking.ask(peer, request.run, nowMs);
+  }
+
+  /** Where a limit of ours or our line sets the pace, a second copy would only make the first one later. */
+  #mayCopy(isCopied: boolean, nowMs: number): boolean {
+    return !isCopied && !this.#asking.isHeldBack && !this.#asking.isLineFull(nowMs);
   }
 
   *#move(request: OpenRequest, peer: ConnectedPeer, nowMs: number): Generator<SwarmEffect> {
@@ -78,18 +82,55 @@ export class TakeOver {
     if (wasSilent) holder.silences++;
   }
 
+  #lateFor(peer: ConnectedPeer, options: LateOptions): Late | undefined {
+    return this.#picker.isWindowed ? this.#firstFor(peer, options) : this.#latestFor(peer, options);
+  }
+
   /** Among the last things that each of the others owes, the one that would come latest and that the peer has. */
   #latestFor(peer: ConnectedPeer, options: LateOptions): Late | undefined {
-    const { nowMs } = options;
+    const { aboveMs, nowMs } = options;
     let latest: Late | undefined;
     for (const holder of this.#owing(peer, nowMs)) {
+      const leastMs = latest?.leftMs ?? aboveMs;
       const leftMs = this.#expectedMs(holder, this.#asking.owed(holder), nowMs);
-      if (leftMs <= (latest?.leftMs ?? options.aboveMs)) continue;
-      const requests = this.#ledger.of(holder.connection);
-      const request = requests.findLast((open) => this.#mayHelpWith(open, peer));
-      if (request !== undefined) latest = { request, leftMs };
+      if (leftMs <= leastMs) continue;
+      latest =
+        this.#lastOf({ connection: holder.connection, leftMs }, peer, {
+          ...options,
+          aboveMs: leastMs,
+        }) ?? latest;
     }
     return latest;
+  }
+
+  /** The last that a holder owes, of what the peer may help with. */
+  #lastOf(holder: Holder, peer: ConnectedPeer, options: LateOptions): Late | undefined {
+    const { aboveMs, moveMs, nowMs } = options;
+    for (const request of this.#ledger.of(holder.connection).toReversed()) {
+      if (!this.#mayHelpWith(request, peer) || this.#isKept(request, nowMs)) continue;
+      const copies = this.#copiesOf(request);
+      if (copies <= this.#rules.duplicatesMax) return { request, leftMs: holder.leftMs, copies };
+      // Of so many, one makes room for one that is much faster than all of them.
+      const leftMs = this.#soonestMs(request, nowMs);
+      if (leftMs > Math.max(aboveMs, moveMs)) return { request, leftMs, copies };
+    }
+    return undefined;
+  }
+
+  #copiesOf({ run }: OpenRequest): number {
+    return [...this.#ledger.touching(run)].length;
+  }
+
+  /** When the first of all who were asked for it will have answered. */
+  #soonestMs({ run }: OpenRequest, nowMs: number): number {
+    let soonestMs = Number.POSITIVE_INFINITY;
+    for (const { connection } of this.#ledger.touching(run)) {
+      const holder = this.#peers.get(connection);
+      if (holder === undefined) continue;
+      const leftMs = this.#expectedMs(holder, this.#asking.owed(holder), nowMs);
+      soonestMs = Math.min(soonestMs, leftMs);
+    }
+    return soonestMs;
   }
 
   /** Of all that would come too late, what a reader waits for first. */
@@ -105,7 +146,7 @@ export class TakeOver {
         const isRecent = nowMs - request.askedAtMs < READER_PATIENCE_MS;
         if (isLater || isRecent || !this.#mayHelpWith(request, peer)) continue;
         const leftMs = this.#expectedMs(holder, bytesAhead, nowMs);
-        if (leftMs > aboveMs) first = { request, leftMs };
+        if (leftMs > aboveMs) first = { request, leftMs, copies: this.#copiesOf(request) };
       }
     }
     return first;
@@ -118,6 +159,12 @@ export class TakeOver {
       if (holder === undefined || holder === than) continue;
       if (!this.#asking.isHeldBack || this.#asking.isSlow(holder, nowMs)) yield holder;
     }
+  }
+
+  /** On a full line the rest of what has begun to come is sooner there than all of it. */
+  #isKept({ run }: OpenRequest, nowMs: number): boolean {
+    if (!this.#asking.isLineFull(nowMs)) return false;
+    return [...this.#ledger.touching(run)].some(({ bytesArrived }) => bytesArrived > 0);
   }
 
   #mayHelpWith({ run, isCancelled }: OpenRequest, peer: ConnectedPeer): boolean {
@@ -139,14 +186,25 @@ export class TakeOver {
 interface LateOptions {
   /** Only what would take longer. */
   readonly aboveMs: number;
+  /** What would take longer than this is moved. */
+  readonly moveMs: number;
   readonly nowMs: number;
+}
+
+/** One that owes something. */
+interface Holder {
+  readonly connection: ConnectionId;
+  /** Until it will have sent all that it owes. */
+  readonly leftMs: number;
 }
 
 /** A request that would be answered sooner by another. */
 interface Late {
   readonly request: OpenRequest;
-  /** Until it will be answered where it is. */
+  /** Until it will be answered where it is, or where it was asked for besides. */
   readonly leftMs: number;
+  /** How many were asked for it. */
+  readonly copies: number;
 }
 
 const MOVE_MARGIN_MS = 250;

@@ -4,7 +4,7 @@ import type { Connection } from "./connection.ts";
 /** What the engine decides of one connection. */
 export type ConnectionEffect = Extract<
   SwarmEffect,
-  { readonly type: "send" | "serve" | "unserve" | "close" }
+  { readonly type: "send" | "serve" | "hold" | "unserve" | "close" }
 >;
 
 /** Carries an effect out on its connection.
@@ -16,6 +16,9 @@ export function carryOutOn(connection: Connection, effect: ConnectionEffect): bo
       return false;
     case "serve":
       connection.serve(effect.run, effect.blockBytes);
+      return false;
+    case "hold":
+      connection.hold(effect.isHeld);
       return false;
     case "unserve":
       return connection.unserve(effect.run);

@@ -87,6 +87,11 @@ export class Connection {
     this.#parts.outbox.serve(run, blockBytes);
   }
 
+  /** From now on data waits, or goes on. */
+  hold(isHeld: boolean): void {
+    this.#parts.outbox.hold(isHeld);
+  }
+
   /** Takes a run back that was to be served.
    * @returns whether it was still to be sent: the remote is told then */
   unserve(run: PartRun): boolean {

@@ -43,6 +43,7 @@ export class Outbox {
   readonly #runs: { readonly run: PartRun; readonly blockBytes: number }[] = [];
   #sentBytes = 0;
   #isEnding = false;
+  #isHeld = false;
   #wake: (() => void) | undefined;
 
   /** @param options.unread what all connections together may leave unread; by default nothing but this one's own limit
@@ -84,6 +85,12 @@ export class Outbox {
     this.#wake?.();
   }
 
+  /** From now on data waits, or goes on; messages never wait. */
+  hold(isHeld: boolean): void {
+    this.#isHeld = isHeld;
+    if (!isHeld) this.#wake?.();
+  }
+
   /** Takes a run back, also halfway.
    * @returns whether anything of it was still to be sent */
   unserve(run: PartRun): boolean {
@@ -107,7 +114,11 @@ export class Outbox {
   }
 
   async #pull(controller: ReadableStreamDefaultController<Outgoing>): Promise<void> {
-    while (this.#frames.length === 0 && this.#runs.length === 0 && !this.#isEnding) {
+    while (
+      this.#frames.length === 0 &&
+      !this.#isEnding &&
+      (this.#isHeld || this.#runs.length === 0)
+    ) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });

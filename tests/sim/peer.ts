@@ -50,7 +50,9 @@ export class SimPeer implements LinkEndHolder, LineOwner {
   readonly #geometry: Geometry;
   readonly traits: PeerTraits;
   readonly #links = new Map<ConnectionId, Link>();
-  readonly #sending = new Map<ConnectionId, { run: PartRun; sent: number; isWrong: boolean }[]>();
+  readonly #sending = new Map<ConnectionId, Serving[]>();
+  /** Connections on which data waits, as its engine says. */
+  readonly #held = new Set<ConnectionId>();
   readonly #uplink: Line;
   /** What others sent and its line has not let in: it lies with them, and is gone with the connection. */
   readonly #downlink: Line;
@@ -146,6 +148,7 @@ export class SimPeer implements LinkEndHolder, LineOwner {
     if (!this.#links.delete(connection)) return;
     this.cuts++;
     this.#sending.delete(connection);
+    this.#held.delete(connection);
     this.#uplink.drop(connection);
     this.#downlink.drop(connection);
     this.#limitDown?.drop(connection);
@@ -236,7 +239,14 @@ export class SimPeer implements LinkEndHolder, LineOwner {
         this.#send(effect);
         return;
       case "serve":
-        this.#serve(effect.connection, effect.run);
+        this.#serve(effect);
+        return;
+      case "hold":
+        if (effect.isHeld) this.#held.add(effect.connection);
+        else {
+          this.#held.delete(effect.connection);
+          this.onRoom(effect.connection);
+        }
         return;
       case "unserve":
         this.#unserve(effect.connection, effect.run);
@@ -272,9 +282,10 @@ export class SimPeer implements LinkEndHolder, LineOwner {
     this.#uplink.put(connection, said);
   }
 
-  #serve(connection: ConnectionId, run: PartRun): void {
+  #serve({ connection, run, blockBytes }: Extract<SwarmEffect, { type: "serve" }>): void {
     const queue = this.#sending.get(connection) ?? [];
-    queue.push({ run, sent: 0, isWrong: this.#world.random() < this.traits.lies });
+    const isWrong = this.#world.random() < this.traits.lies;
+    queue.push({ run, sent: 0, blockBytes: Math.min(blockBytes, BLOCK_BYTES_MAX), isWrong });
     this.#sending.set(connection, queue);
     this.onRoom(connection);
   }
@@ -294,14 +305,12 @@ export class SimPeer implements LinkEndHolder, LineOwner {
 
   /** The next blocks of what is being sent to it, as far as its buffer takes them. */
   onRoom(connection: ConnectionId): void {
-    const { stalls } = this.traits;
     const queue = this.#sending.get(connection) ?? [];
     for (let job = queue[0]; job !== undefined; job = queue[0]) {
       const { run, isWrong } = job;
       const runBytes = this.#geometry.runRange(run).length;
-      const bytes = Math.min(BLOCK_BYTES, runBytes - job.sent);
-      const isStalled = stalls === "midway" ? job.sent > 0 : stalls !== "no";
-      if (isStalled || !this.#uplink.hasRoom(connection, bytes)) return;
+      const bytes = Math.min(job.blockBytes, runBytes - job.sent);
+      if (this.#isStopped(connection, job) || !this.#uplink.hasRoom(connection, bytes)) return;
       job.sent += bytes;
       const isLast = job.sent === runBytes;
       if (isLast) queue.shift();
@@ -311,6 +320,12 @@ export class SimPeer implements LinkEndHolder, LineOwner {
       this.checker.onAnswered(connection, run.first);
       this.#do({ type: "served", connection, run, bytes: runBytes });
     }
+  }
+
+  #isStopped(connection: ConnectionId, job: Serving): boolean {
+    const { stalls } = this.traits;
+    const isStalled = stalls === "midway" ? job.sent > 0 : stalls !== "no";
+    return isStalled || this.#held.has(connection);
   }
 
   onOut(connection: ConnectionId, parcel: Parcel): void {
@@ -336,5 +351,13 @@ function engineOptionsOf({ rules, order, pipe, limitDownBytesPerSecond }: PeerTr
   };
 }
 
-const BLOCK_BYTES = 64 * 1024;
+/** A run that is being sent. */
+interface Serving {
+  readonly run: PartRun;
+  readonly blockBytes: number;
+  readonly isWrong: boolean;
+  sent: number;
+}
+
+const BLOCK_BYTES_MAX = 64 * 1024;
 const BOAST = { type: "bitmap", parts: "all", bits: new Uint8Array(0) } as const;

@@ -143,6 +143,12 @@ const SEND_WINDOW: Control = {
   worseMin: 1.2,
 };
 
+const FULL_LINE: Control = {
+  without: "keeping on a full line what has begun to come",
+  change: { rules: { fullShare: Number.POSITIVE_INFINITY } },
+  worseMin: 1.2,
+};
+
 /** As many as there ever are at first, whatever the line and however many come. */
 const FEW_AT_FIRST: Control = {
   without: "one at first",
@@ -191,6 +197,20 @@ const slowLineToFew = crowdStory(
 
 /** So few that they could all be served at once, and then nobody had anything for anybody. */
 const four = crowdStory({ ...EQUALS, peers: 4, fileMib: 50, buffered: 4 }, 1.2, [FEW_AT_FIRST]);
+
+/** Each behind a line that a part takes five seconds of. */
+const narrowLines = crowdStory(
+  { peers: 10, fileMib: 8, partKib: 1024, source: 10, up: 0.2, down: 0.2 },
+  1.8,
+  [FULL_LINE],
+);
+
+/** Each behind a line that brings it ten times as much as it takes away. */
+const lopsidedLines = crowdStory(
+  { peers: 10, fileMib: 32, partKib: 1024, source: 10, up: 0.1, down: 1 },
+  1.7,
+  [HELP],
+);
 
 /** Lines are cut, processes die and come back, some for good. */
 const churn: Story = {
@@ -305,6 +325,8 @@ export const STORIES: readonly Story[] = [
   slowLine,
   slowLineToFew,
   four,
+  narrowLines,
+  lopsidedLines,
   churn,
   behindNat,
   fastJoinsSlow,

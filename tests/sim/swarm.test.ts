@@ -105,10 +105,10 @@ describe("Simulation", () => {
       });
     });
 
-    test("Engine without a pace gets nothing whole from twelve", () => {
+    test("Engine without a pace is cut off by some of twelve, and takes longer", () => {
       const without = play(1, 12, { ...RULES, paceMs: Number.POSITIVE_INFINITY });
-      expect(without.cuts).toBeGreaterThan(10);
-      expect(without.times).toBe(Number.POSITIVE_INFINITY);
+      expect(without.cuts).toBeGreaterThan(0);
+      expect(without.times).toBeGreaterThan(1.25);
     });
   });
 

@@ -51,16 +51,16 @@ function fill(roundTripMs: number): { busy: number; mostWaitingMs: number } {
 const HALF_MS = 30_000;
 
 describe("SendWindow", () => {
-  test("onSent wants a mark behind each 64 KiB at first, which nobody can guess", () => {
+  test("onSent wants a mark behind each 16 KiB at first, which nobody can guess", () => {
     const window = windowOf();
-    const marks = send(window, 64, 0, 16 * KIB);
+    const marks = send(window, 64, 0, 4 * KIB);
     expect(marks).toHaveLength(16);
     expect(new Set(marks).size).toBe(16);
     for (const id of marks) {
       expect(id).toBeGreaterThanOrEqual(2 ** 31);
       expect(id).toBeLessThan(2 ** 32);
     }
-    expect(send(windowOf(WINDOW_MS, 2), 64, 0, 16 * KIB)).not.toEqual(marks);
+    expect(send(windowOf(WINDOW_MS, 2), 64, 0, 4 * KIB)).not.toEqual(marks);
   });
 
   test("isFull from 128 KiB on that have not arrived, as far as is known", () => {
@@ -108,12 +108,12 @@ describe("SendWindow", () => {
     expect(send(window, 20, 1)).toEqual([]);
     window.onPong(marks.at(-1) ?? 0, 100_000);
     expect(window.isFull).toBe(false);
-    expect(window.markBytes).toBe(BLOCK);
+    expect(window.markBytes).toBe(16 * KIB);
   });
 
   test("markBytes grow with what arrives, to 4 MiB", () => {
     const window = windowOf();
-    expect(window.markBytes).toBe(BLOCK);
+    expect(window.markBytes).toBe(16 * KIB);
     const marks = send(window, 64, 0);
     window.onPong(marks.at(-1) ?? 0, 250);
     // 4 MiB in 250 ms: twice as much may be under way.

@@ -259,6 +259,22 @@ describe("Serving", () => {
     ]);
   });
 
+  test("Serving holds data back while as much is under way as may be, be it to nobody else's good", () => {
+    const play = (rules: Rules) => {
+      const rig = waitingRig([1], rules);
+      const before = rig.effects.length;
+      const marks = sendRun(rig, 1, 1);
+      return { rig, marks, held: only(rig.effects.slice(before), "hold") };
+    };
+    const { rig, marks, held } = play(RULES);
+    expect(held).toEqual([{ type: "hold", connection: 1, isHeld: true }]);
+    rig.nowMs += 900;
+    const answers = marks.map((id) => only(rig.hear(1, { type: "pong", id }), "hold"));
+    expect(answers.flat()).toEqual([{ type: "hold", connection: 1, isHeld: false }]);
+    // Negative control: where any amount may be under way.
+    expect(play({ ...RULES, sendWindowMs: Number.POSITIVE_INFINITY }).held).toEqual([]);
+  });
+
   test("Serving goes on with who has a place while nobody waits for one", () => {
     const rules = { ...RULES, slotsMin: 2, slotsMax: 2 };
     const rig = waitingRig([1, 2], rules);

@@ -118,6 +118,26 @@ describe("Outbox", () => {
     expect(await take(reader, 1)).toEqual(["0+0:400"]);
   });
 
+  test("hold keeps data back, but no message, until it may go on", async () => {
+    const outbox = createOutbox();
+    const reader = outbox.readable.getReader();
+    outbox.serve(runOf(geometry, 0, 1));
+    expect(await take(reader, 1)).toEqual(["0+0:400"]);
+    outbox.hold(true);
+    let next: readonly string[] | undefined;
+    const taken = take(reader, 1).then((items) => {
+      next = items;
+    });
+    await turn();
+    expect(next).toBeUndefined();
+    outbox.send(PING);
+    await taken;
+    expect(next).toEqual(["ping"]);
+    const data = take(reader, 2);
+    outbox.hold(false);
+    expect(await data).toEqual(["0+400:400", "0+800:200!"]);
+  });
+
   test("end lets the messages out, drops the data and ends", async () => {
     const outbox = createOutbox();
     const reader = outbox.readable.getReader();
