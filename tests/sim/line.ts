@@ -79,9 +79,11 @@ export class Line {
     if (parcel === undefined) return;
     buffer.bytes -= bytesOf(parcel);
     this.#owner.onOut(connection, parcel);
-    // Words take no time.
-    while (buffer.parcels[0] !== undefined && buffer.parcels[0].type !== "piece")
+    // Words take no time; what passed may have been the connection's end.
+    const isCut = () => this.#buffers.get(connection) !== buffer;
+    while (!isCut() && buffer.parcels[0] !== undefined && buffer.parcels[0].type !== "piece")
       this.#owner.onOut(connection, buffer.parcels.shift() as Parcel);
+    if (isCut()) return;
     if (buffer.parcels.length === 0) this.#buffers.delete(connection);
     this.#owner.onRoom(connection);
   }
