@@ -1,5 +1,6 @@
 import type { PartIndex, PartRun, SpanIndex } from "../../protocol/geometry.ts";
 import type { ConnectedPeer } from "./connected-peer.ts";
+import type { SwarmEffect } from "./messages.ts";
 import type { SendWindow } from "./send-window.ts";
 
 /** One that asks things of us. */
@@ -19,10 +20,10 @@ export class Customer {
   isStuck = false;
   /** Whether it takes so little, or already so long, that others are served besides. */
   isAside = false;
-  /** Whether what is being sent to it waits until more of it has arrived. */
-  isHeld = false;
   /** When its last turn began. */
   turnAtMs = 0;
+
+  #isHeld = false;
 
   constructor(peer: ConnectedPeer, window: SendWindow) {
     this.peer = peer;
@@ -63,6 +64,15 @@ export class Customer {
     const isNarrow = bytesPerSecond * NARROW < bestRate;
     this.isAside = isNarrow || (canBeLate && this.isOverdue(nowMs));
     this.isStuck = this.window.stuckMs(nowMs) >= (isProven ? STUCK_MS : STUCK_UNPROVEN_MS);
+  }
+
+  /** Lets what is being sent to it wait while as much is under way as may be, or go on: more would only lie in queues, where
+   * nobody can take it back any more. */
+  *hold(): Generator<SwarmEffect> {
+    const isHeld = this.window.isFull;
+    if (isHeld === this.#isHeld) return;
+    this.#isHeld = isHeld;
+    yield { type: "hold", connection: this.peer.connection, isHeld };
   }
 
   get openCount(): number {

@@ -59,5 +59,5 @@ const BUCKET_MS = 250;
 const BUCKETS = 240;
 /** Over this long the most that came is looked for: what the buffers of a line let through at once is no rate. */
 const SPAN = 16;
-/** What comes just now, over as long as two that share a line take turns. */
+/** What comes just now: over less, a packet that was lost and comes again would show. */
 const RECENT = 6;

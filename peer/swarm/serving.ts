@@ -95,15 +95,7 @@ export class Serving {
     const customer = this.#customers.get(connection);
     if (customer === undefined) return;
     yield* ping(connection, customer.window.onSent(bytes, nowMs));
-    yield* this.#hold(customer);
-  }
-
-  /** More than may be under way would only lie in queues, where nobody can take it back any more. */
-  *#hold(customer: Customer): Generator<SwarmEffect> {
-    const isHeld = customer.window.isFull;
-    if (isHeld === customer.isHeld) return;
-    customer.isHeld = isHeld;
-    yield { type: "hold", connection: customer.peer.connection, isHeld };
+    yield* customer.hold();
   }
 
   /** What was sent before a ping has arrived: somebody's turn. */
@@ -112,7 +104,7 @@ export class Serving {
     const bytes = customer?.window.onPong(id, nowMs) ?? 0;
     if (customer === undefined || bytes === 0) return;
     customer.isStuck = false;
-    yield* this.#hold(customer);
+    yield* customer.hold();
     this.#slots.onArrived(bytes, nowMs);
     yield* this.#serveNext(nowMs);
   }

@@ -45,19 +45,20 @@ export class TakeOver {
     const moveMs = this.#rules.takeOverFactor * ownMs + MOVE_MARGIN_MS;
     const isEndgame = this.#picker.isAllClaimed && !this.#picker.isWindowed;
     const aboveMs = isEndgame ? Math.min(moveMs, ownMs + ENDGAME_MARGIN_MS) : moveMs;
-    const late = this.#lateFor(peer, { aboveMs, moveMs, nowMs });
+    const isLineFull = this.#asking.isLineFull(nowMs);
+    const late = this.#lateFor(peer, { aboveMs, moveMs, isLineFull, nowMs });
     if (late === undefined) return;
     const { request, leftMs, copies } = late;
     const isCopied = copies > this.#rules.duplicatesMax;
     const mayMove = copies === 1 || (isEndgame && isCopied);
     if (mayMove && leftMs > moveMs) yield* this.#move(request, peer, nowMs);
-    else if (isEndgame && this.#mayCopy(isCopied, nowMs))
+    else if (isEndgame && !isCopied && !this.#isPaced(isLineFull))
       yield this.#asking.ask(peer, request.run, nowMs);
   }
 
-  /** Where a limit of ours or our line sets the pace, a second copy would only make the first one later. */
-  #mayCopy(isCopied: boolean, nowMs: number): boolean {
-    return !isCopied && !this.#asking.isHeldBack && !this.#asking.isLineFull(nowMs);
+  /** Whether a limit of ours or our line sets the pace: a second copy would only make the first one later. */
+  #isPaced(isLineFull: boolean): boolean {
+    return isLineFull || this.#asking.isHeldBack;
   }
 
   *#move(request: OpenRequest, peer: ConnectedPeer, nowMs: number): Generator<SwarmEffect> {
@@ -105,9 +106,9 @@ export class TakeOver {
 
   /** The last that a holder owes, of what the peer may help with. */
   #lastOf(holder: Holder, peer: ConnectedPeer, options: LateOptions): Late | undefined {
-    const { aboveMs, moveMs, nowMs } = options;
+    const { aboveMs, moveMs, isLineFull, nowMs } = options;
     for (const request of this.#ledger.of(holder.connection).toReversed()) {
-      if (!this.#mayHelpWith(request, peer) || this.#isKept(request, nowMs)) continue;
+      if (!this.#mayHelpWith(request, peer) || (isLineFull && this.#hasBegun(request))) continue;
       const copies = this.#copiesOf(request);
       if (copies <= this.#rules.duplicatesMax) return { request, leftMs: holder.leftMs, copies };
       // Of so many, one makes room for one that is much faster than all of them.
@@ -161,9 +162,8 @@ export class TakeOver {
     }
   }
 
-  /** On a full line the rest of what has begun to come is sooner there than all of it. */
-  #isKept({ run }: OpenRequest, nowMs: number): boolean {
-    if (!this.#asking.isLineFull(nowMs)) return false;
+  /** Whether anything of it came: on a full line the rest of that is sooner there than all of it again. */
+  #hasBegun({ run }: OpenRequest): boolean {
     return [...this.#ledger.touching(run)].some(({ bytesArrived }) => bytesArrived > 0);
   }
 
@@ -188,6 +188,8 @@ interface LateOptions {
   readonly aboveMs: number;
   /** What would take longer than this is moved. */
   readonly moveMs: number;
+  /** Whether our own line sets the pace. */
+  readonly isLineFull: boolean;
   readonly nowMs: number;
 }
 
@@ -201,7 +203,7 @@ interface Holder {
 /** A request that would be answered sooner by another. */
 interface Late {
   readonly request: OpenRequest;
-  /** Until it will be answered where it is, or where it was asked for besides. */
+  /** Until it will be answered where it is; of one that was asked for as often as may be, where it will be first. */
   readonly leftMs: number;
   /** How many were asked for it. */
   readonly copies: number;
