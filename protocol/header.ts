@@ -59,8 +59,9 @@ function headerFields(message: Message): readonly unknown[] {
     case "peers":
       return [message.peers.map((peer) => [peer.host, peer.port])];
     case "ping":
-    case "pong":
       return [message.id];
+    case "pong":
+      return [message.id, message.readAtMs];
     case "bye":
       return [message.reason];
     default:
@@ -117,7 +118,11 @@ const PARSERS: Readonly<
   cancel: { fieldCount: 2, parse: (fields) => parseRun("cancel", fields) },
   peers: { fieldCount: 1, parse: parsePeers },
   ping: { fieldCount: 1, parse: ([id]) => (isCount(id) ? { type: "ping", id } : undefined) },
-  pong: { fieldCount: 1, parse: ([id]) => (isCount(id) ? { type: "pong", id } : undefined) },
+  pong: {
+    fieldCount: 2,
+    parse: ([id, readAtMs]) =>
+      isCount(id) && isCount(readAtMs) ? { type: "pong", id, readAtMs } : undefined,
+  },
   bye: {
     fieldCount: 1,
     parse: ([reason]) => (isText(reason, REASON_BYTES_MAX) ? { type: "bye", reason } : undefined),

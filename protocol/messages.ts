@@ -85,6 +85,8 @@ export interface PingMessage {
 export interface PongMessage {
   readonly type: "pong";
   readonly id: number;
+  /** When the ping was read, in milliseconds by a clock of who was pinged, from any start and modulo 2^32. */
+  readonly readAtMs: number;
 }
 
 /** The sender ends the connection and says why, for the other's log. */

@@ -67,6 +67,11 @@ export class Asking {
     return !this.#isHeldBack && this.#intake.isFull(nowMs);
   }
 
+  /** Whether anything comes to us just now. */
+  isReceiving(nowMs: number): boolean {
+    return this.#intake.isFlowing(nowMs);
+  }
+
   /** Whether less is under way than the limit lets pass in a moment. */
   runsDry(nowMs: number): boolean {
     return this.#pace.runsDry(this.#underWay(nowMs));

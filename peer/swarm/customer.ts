@@ -1,6 +1,7 @@
 import type { PartIndex, PartRun, SpanIndex } from "../../protocol/geometry.ts";
 import type { ConnectedPeer } from "./connected-peer.ts";
 import type { SwarmEffect } from "./messages.ts";
+import { refusal } from "./refusal.ts";
 import type { SendWindow } from "./send-window.ts";
 
 /** One that asks things of us. */
@@ -75,6 +76,15 @@ export class Customer {
     yield { type: "hold", connection: this.peer.connection, isHeld };
   }
 
+  /** Refuses what waits too long. */
+  *refuseLate(nowMs: number): Generator<SwarmEffect> {
+    for (const { run, sinceMs } of this.waiting.values()) {
+      if (nowMs - sinceMs < WAIT_MS_MAX) return;
+      this.waiting.delete(run.first);
+      yield refusal(this.peer.connection, run, "busy");
+    }
+  }
+
   get openCount(): number {
     return this.waiting.size + (this.serving === undefined ? 0 : 1);
   }
@@ -91,3 +101,5 @@ const TURN_MS_MAX = 5000;
 const STUCK_MS = 3000;
 /** Of whom nothing came back yet, many may come who never take anything, and there may be one place for all. */
 const STUCK_UNPROVEN_MS = 1000;
+/** Whoever would wait longer is told to ask others: well below the time after which it would think us dead. */
+const WAIT_MS_MAX = 8000;

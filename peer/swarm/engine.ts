@@ -213,11 +213,11 @@ export class Engine {
         yield {
           type: "send",
           connection: peer.connection,
-          message: { type: "pong", id: message.id },
+          message: { type: "pong", id: message.id, readAtMs: Math.floor(nowMs) % 2 ** 32 },
         };
         return;
       case "pong":
-        return yield* this.#serving.onPong(peer.connection, message.id, nowMs);
+        return yield* this.#serving.onPong(peer.connection, message, nowMs);
       case "bye":
         yield { type: "close", connection: peer.connection, reason: `it left: ${message.reason}` };
         return;
@@ -237,7 +237,7 @@ export class Engine {
   *#onTick(nowMs: number): Generator<SwarmEffect> {
     yield* this.#answers.giveUp(nowMs);
     yield* this.#silence.review(nowMs);
-    yield* this.#serving.review(nowMs);
+    yield* this.#serving.review(this.#asking.isReceiving(nowMs), nowMs);
     if (this.#window !== undefined) yield* this.#members.closeEmpty(nowMs);
     yield* this.#asking.fillAll(nowMs);
     yield* this.#takeOver.review(nowMs);

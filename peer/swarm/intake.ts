@@ -29,6 +29,13 @@ export class Intake {
     return recent > 0 && recent >= this.#best() * this.#fullShare;
   }
 
+  /** Whether anything comes just now. */
+  isFlowing(nowMs: number): boolean {
+    if (this.#bucket === undefined) return false;
+    this.#forget(nowMs);
+    return this.#buckets.slice(-RECENT - 1).some((bytes) => bytes > 0);
+  }
+
   #best(): number {
     let bytes = 0;
     let best = 0;

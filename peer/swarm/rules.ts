@@ -20,6 +20,9 @@ export interface Rules {
   /** While others wait for their turn, what is sent to a peer may wait so long on its way, in milliseconds; infinity is any
    * time. */
   readonly sendWindowMs: number;
+  /** The same while something comes to ourselves: what waits on our line holds up our acknowledgements, and with them what
+   * comes. */
+  readonly duplexWindowMs: number;
   /** Whether, of all that is asked of us, what we sent least often goes first. */
   readonly servesRarestFirst: boolean;
   /** Whether those who called us are asked for parts, too, not only those whom we called. */
@@ -42,6 +45,7 @@ export const RULES: Rules = {
   slotsMin: 1,
   slotsMax: 64,
   sendWindowMs: 250,
+  duplexWindowMs: 50,
   servesRarestFirst: true,
   asksCallers: true,
   callersShare: 0.75,

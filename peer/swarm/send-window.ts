@@ -1,3 +1,6 @@
+import type { PongMessage } from "../../protocol/messages.ts";
+import { QueueDelay } from "./queue-delay.ts";
+
 /** How much of what was sent to one remote is still under way, and how much may be.
  *
  * What a socket has taken is not there yet: kernels keep megabytes of each connection, which is seconds of a slow line. So
@@ -5,7 +8,7 @@
  * may be under way as the remote gets in the time of the way there and back and a little more: beyond that it only waits,
  * and makes others wait who could give it on. */
 export class SendWindow {
-  readonly #windowMs: number;
+  readonly #windowMs: () => number;
   readonly #random: (below: number) => number;
   /** Those that are not answered, the oldest first. */
   readonly #marks: Mark[] = [];
@@ -13,16 +16,17 @@ export class SendWindow {
   #markedBytes = 0;
   #arrivedBytes = 0;
   #windowBytes: number;
+  readonly #queue = new QueueDelay();
   #answeredAtMs = 0;
   #probedAtMs = Number.NEGATIVE_INFINITY;
   #leastMs = Number.POSITIVE_INFINITY;
   #bytesPerSecond: number | undefined;
 
-  /** @param windowMs how long what is sent may wait on the way; with infinity any amount may be under way
+  /** @param windowMs how long what is sent may wait on the way now; with infinity any amount may be under way
    * @param random a whole number from 0 to below the given one: nobody can answer a mark that he did not get */
-  constructor(windowMs: number, random: (below: number) => number) {
+  constructor(windowMs: () => number, random: (below: number) => number) {
     this.#windowMs = windowMs;
-    this.#windowBytes = Number.isFinite(windowMs) ? WINDOW_BYTES_FIRST : windowMs;
+    this.#windowBytes = Number.isFinite(windowMs()) ? WINDOW_BYTES_FIRST : windowMs();
     this.#random = random;
   }
 
@@ -77,7 +81,7 @@ export class SendWindow {
   }
 
   /** @returns bytes that have arrived, as is known since this pong; none when it answers no mark */
-  onPong(id: number, nowMs: number): number {
+  onPong({ id, readAtMs }: PongMessage, nowMs: number): number {
     const at = this.#marks.findIndex((mark) => mark.id === id);
     const mark = this.#marks[at];
     if (mark === undefined) return 0;
@@ -85,20 +89,29 @@ export class SendWindow {
     const bytes = mark.sentBytes - this.#arrivedBytes;
     this.#arrivedBytes = mark.sentBytes;
     this.#answeredAtMs = nowMs;
-    this.#measure(mark.sentBytes - mark.arrivedBytes, Math.max(nowMs - mark.atMs, TOOK_MS_MIN));
+    const waitedMs = this.#queue.onAnswer(mark.atMs, readAtMs, nowMs);
+    const tookMs = Math.max(nowMs - mark.atMs, TOOK_MS_MIN);
+    this.#measure({ arrived: mark.sentBytes - mark.arrivedBytes, tookMs, waitedMs });
     return bytes;
   }
 
-  /** @param arrived all that came while a mark was under way: what the line carries, however long it is */
-  #measure(arrived: number, tookMs: number): void {
+  /** @param seen.arrived all that came while a mark was under way: what the line carries, however long it is
+   * @param seen.waitedMs of the time that it took, in queues on the way there */
+  #measure(seen: {
+    readonly arrived: number;
+    readonly tookMs: number;
+    readonly waitedMs: number;
+  }): void {
+    const { arrived, tookMs, waitedMs } = seen;
     this.#leastMs = Math.min(this.#leastMs, tookMs);
     if (arrived === 0) return;
     const rate = (arrived * 1000) / tookMs;
     const before = this.#bytesPerSecond ?? rate;
     this.#bytesPerSecond = before + (rate - before) * RATE_GAIN;
-    const fitting = (arrived / tookMs) * (this.#leastMs + this.#windowMs);
+    const windowMs = this.#windowMs();
+    const fitting = (arrived / tookMs) * (tookMs - waitedMs + windowMs);
     // Nothing waited on the way: the line may carry more, which only trying shows.
-    const isFree = tookMs < this.#leastMs + this.#windowMs / 2;
+    const isFree = waitedMs < windowMs / 2;
     const windowBytes = Math.floor(isFree ? Math.max(fitting, 2 * arrived) : fitting);
     this.#windowBytes = Math.max(windowBytes, WINDOW_BYTES_MIN);
   }

@@ -2,10 +2,11 @@ import type { Bitfield } from "../../protocol/bitfield.ts";
 import { InvariantError, ProtocolError } from "../../protocol/errors.ts";
 import type { Geometry, PartRun, SpanIndex } from "../../protocol/geometry.ts";
 import { REQUESTS_OPEN_MAX } from "../../protocol/limits.ts";
-import type { CancelMessage, RefuseReason, RequestMessage } from "../../protocol/messages.ts";
+import type { CancelMessage, PongMessage, RequestMessage } from "../../protocol/messages.ts";
 import type { ConnectedPeer } from "./connected-peer.ts";
 import { Customer } from "./customer.ts";
 import type { ConnectionId, SwarmEffect } from "./messages.ts";
+import { refusal } from "./refusal.ts";
 import type { Rules } from "./rules.ts";
 import { SendWindow } from "./send-window.ts";
 import { isSooner, type Offer, type Turn } from "./turn.ts";
@@ -29,6 +30,7 @@ export class Serving {
   readonly #random: (below: number) => number;
   #bytesServed = 0;
   #turns = 0;
+  #windowMs: number;
 
   /** @param options.have the parts that can be served; changes as they come
    * @param options.random a whole number from 0 to below the given one */
@@ -41,6 +43,7 @@ export class Serving {
     this.#geometry = geometry;
     this.#have = have;
     this.#rules = rules;
+    this.#windowMs = rules.sendWindowMs;
     this.#copies = new Uint16Array(geometry.spanCount);
     this.#slots = new UploadSlots(rules, geometry.partsPerSpan * geometry.partBytes);
     this.#random = random;
@@ -99,9 +102,9 @@ export class Serving {
   }
 
   /** What was sent before a ping has arrived: somebody's turn. */
-  *onPong(connection: ConnectionId, id: number, nowMs: number): Generator<SwarmEffect> {
+  *onPong(connection: ConnectionId, pong: PongMessage, nowMs: number): Generator<SwarmEffect> {
     const customer = this.#customers.get(connection);
-    const bytes = customer?.window.onPong(id, nowMs) ?? 0;
+    const bytes = customer?.window.onPong(pong, nowMs) ?? 0;
     if (customer === undefined || bytes === 0) return;
     customer.isStuck = false;
     yield* customer.hold();
@@ -138,8 +141,10 @@ export class Serving {
     yield* this.#serveNext(nowMs);
   }
 
-  /** Refuses what would have to wait too long, so that it is asked of others; finds out how many to serve at a time. */
-  *review(nowMs: number): Generator<SwarmEffect> {
+  /** Refuses what would have to wait too long, so that it is asked of others; finds out how many to serve at a time.
+   * @param isReceiving whether something comes to ourselves */
+  *review(isReceiving: boolean, nowMs: number): Generator<SwarmEffect> {
+    this.#windowMs = isReceiving ? this.#rules.duplexWindowMs : this.#rules.sendWindowMs;
     let isAnyoneWaiting = false;
     let roundTripMs = 0;
     let customers = 0;
@@ -157,7 +162,7 @@ export class Serving {
       if (customer.openCount > 0) customers++;
       // Whoever is being served just now has nothing to complain of.
       if (customer.isBusy && !customer.isStuck) continue;
-      yield* refuseLate(customer, nowMs);
+      yield* customer.refuseLate(nowMs);
       isAnyoneWaiting ||= customer.isReady;
     }
     const isSeed = this.#have.isFull;
@@ -166,7 +171,7 @@ export class Serving {
   }
 
   #welcome(peer: ConnectedPeer): Customer {
-    const customer = new Customer(peer, new SendWindow(this.#rules.sendWindowMs, this.#random));
+    const customer = new Customer(peer, new SendWindow(() => this.#windowMs, this.#random));
     this.#customers.set(peer.connection, customer);
     return customer;
   }
@@ -261,14 +266,6 @@ export class Serving {
   }
 }
 
-function* refuseLate({ peer, waiting }: Customer, nowMs: number): Generator<SwarmEffect> {
-  for (const { run, sinceMs } of waiting.values()) {
-    if (nowMs - sinceMs < WAIT_MS_MAX) return;
-    waiting.delete(run.first);
-    yield refusal(peer.connection, run, "busy");
-  }
-}
-
 /** Who limits himself takes the better part of a minute for what one answer stands for. */
 function patienceMs(awaitedBytes: number): number {
   return PATIENCE_MS + Math.min((awaitedBytes * 1000) / BYTES_PER_SECOND_MIN, PATIENCE_MS);
@@ -278,19 +275,8 @@ function* ping(connection: ConnectionId, id: number | undefined): Generator<Swar
   if (id !== undefined) yield { type: "send", connection, message: { type: "ping", id } };
 }
 
-function refusal(
-  connection: ConnectionId,
-  run: { readonly first: number; readonly count: number },
-  reason: RefuseReason,
-): SwarmEffect {
-  const { first, count } = run;
-  return { type: "send", connection, message: { type: "refuse", first, count, reason } };
-}
-
 /** One turn in so many goes by bytes alone. */
 const FAIR_TURN = 8;
 /** One that takes so little holds memory of ours, and a connection, for nothing. */
 const PATIENCE_MS = 60_000;
 const BYTES_PER_SECOND_MIN = 1024;
-/** Whoever would wait longer is told to ask others: well below the time after which it would think us dead. */
-const WAIT_MS_MAX = 8000;

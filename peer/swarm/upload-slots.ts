@@ -34,8 +34,8 @@ export class UploadSlots {
   #trial: { readonly before: number; readonly bytesPerSecond: number } | undefined;
   #restMs = 0;
   #nextRestMs = REST_MS;
-  /** What the count moved, in bytes a second, when its rest began. */
-  #restRate = 0;
+  /** The most that was moved lately, in bytes a second: so much our line carries. */
+  #mostRate = 0;
   #isMoreNext = true;
   /** Until more moves no more bytes for the first time. */
   #stride: Stride = RAMP;
@@ -74,7 +74,10 @@ export class UploadSlots {
     const { bytesMin, msMin, msMax } = this.#stride;
     if (passedMs < (this.#bytes < bytesMin ? msMax : msMin)) return;
     const before = this.#count;
-    this.#judge((this.#bytes * 1000) / passedMs, passedMs);
+    const bytesPerSecond = (this.#bytes * 1000) / passedMs;
+    this.#mostRate = Math.max(bytesPerSecond, this.#mostRate * 2 ** (-passedMs / FORGET_MS));
+    if (served.isAnyoneWaiting && bytesPerSecond < this.#mostRate * ROOM) this.#open();
+    else this.#judge(bytesPerSecond, passedMs);
     const settleMs = Math.min(served.roundTripMs, SETTLE_MS_MAX);
     this.#startOver(this.#count === before ? nowMs : nowMs + settleMs);
   }
@@ -118,7 +121,6 @@ export class UploadSlots {
     this.#trial = undefined;
     if (before === undefined || rateBefore === undefined) {
       this.#restMs -= passedMs;
-      if (bytesPerSecond < this.#restRate * FALLEN_MAX) this.#wake();
       if (this.#restMs <= 0) this.#try(bytesPerSecond);
       return;
     }
@@ -132,15 +134,17 @@ export class UploadSlots {
     this.#isMoreNext = !isMore;
     this.#stride = STEADY;
     this.#restMs = this.#nextRestMs;
-    this.#restRate = rateBefore;
     this.#nextRestMs = Math.min(2 * this.#nextRestMs, REST_MS_MAX);
   }
 
-  /** Much less moves than what the last trial was compared with, which others' buffers may have taken: it says nothing now. */
-  #wake(): void {
-    this.#restMs = 0;
-    this.#restRate = 0;
+  /** Our line is known to carry much more, so it is the others' that are narrow: nothing has to be tried. */
+  #open(): void {
+    const { slotsMax } = this.#rules;
+    this.#count = Math.min(Math.max(this.#count * 2, this.#trial?.before ?? 0), slotsMax);
+    this.#trial = undefined;
+    this.#hasTried = true;
     this.#isMoreNext = true;
+    this.#restMs = this.#nextRestMs = REST_MS;
   }
 
   #try(bytesPerSecond: number): void {
@@ -197,5 +201,7 @@ const FEW = 2;
 /** After a trial that was not worth it, and twice as long after each further one: on a slow line it is dear. */
 const REST_MS = 10_000;
 const REST_MS_MAX = 80_000;
-/** With less than this share of what it moved when its rest began, a count rests no longer. */
-const FALLEN_MAX = 0.8;
+/** With less than this share of the most that was moved lately, there is room for more. */
+const ROOM = 0.7;
+/** What was moved counts half after each: lines change, and others' buffers may have taken it at once. */
+const FORGET_MS = 30_000;

@@ -26,7 +26,7 @@ const RIGHT: Readonly<Record<string, readonly unknown[]>> = {
   cancel: [0, 1],
   peers: [[["192.0.2.1", 1]]],
   ping: [0],
-  pong: [0],
+  pong: [0, 0],
   bye: ["stopping"],
 };
 
@@ -58,7 +58,7 @@ const WRONG: Readonly<Record<string, readonly (readonly unknown[])[]>> = {
     ],
   ],
   ping: [NO_NUMBERS],
-  pong: [NO_NUMBERS],
+  pong: [NO_NUMBERS, NO_NUMBERS],
   bye: [["", null, 5, bytes(4)]],
 };
 

@@ -139,7 +139,9 @@ const EXCHANGE: Control = {
 
 const SEND_WINDOW: Control = {
   without: "send window",
-  change: { rules: { sendWindowMs: Number.POSITIVE_INFINITY } },
+  change: {
+    rules: { sendWindowMs: Number.POSITIVE_INFINITY, duplexWindowMs: Number.POSITIVE_INFINITY },
+  },
   worseMin: 1.2,
 };
 

@@ -168,7 +168,7 @@ class Caller {
       if (item.type !== "message") continue;
       const { message } = item;
       if (message.type === "ping" && !this.#options.isMute) {
-        this.say(encodeMessage({ type: "pong", id: message.id }));
+        this.say(encodeMessage({ type: "pong", id: message.id, readAtMs: 0 }));
       }
       if (message.type !== "request") continue;
       const run = this.#torrent.geometry.run(message.first, message.count);

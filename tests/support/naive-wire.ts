@@ -76,7 +76,7 @@ const FIELDS: Readonly<Record<string, Check>> = {
   cancel: isRun,
   peers: all(isPeers),
   ping: all(isUint),
-  pong: all(isUint),
+  pong: all(isUint, isUint),
   bye: all(isString(255)),
 };
 

@@ -73,7 +73,8 @@ export class RawClient implements Disposable {
 
   #hear(message: Message, onRefused: (first: number) => void): void {
     if (message.type === "refuse") onRefused(message.first);
-    if (message.type === "ping") void this.say({ type: "pong", id: message.id }).catch(() => 0);
+    if (message.type === "ping")
+      void this.say({ type: "pong", id: message.id, readAtMs: 0 }).catch(() => 0);
   }
 
   [Symbol.dispose](): void {

@@ -113,6 +113,11 @@ export class EngineRig {
     return this.do({ type: "message", connection, message });
   }
 
+  /** Answers a ping, by a clock that is ours. */
+  pong(connection: ConnectionId, id: number): readonly SwarmEffect[] {
+    return this.hear(connection, { type: "pong", id, readAtMs: this.nowMs });
+  }
+
   /** A connection of that number proves itself. */
   join(
     connection: ConnectionId,

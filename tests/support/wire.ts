@@ -147,7 +147,8 @@ export function anyCase(): fc.Arbitrary<WireCase> {
         maxLength: 50,
       }),
     }),
-    fc.record({ type: fc.constantFrom("ping" as const, "pong" as const), id: uint }),
+    fc.record({ type: fc.constant("ping" as const), id: uint }),
+    fc.record({ type: fc.constant("pong" as const), id: uint, readAtMs: uint }),
     fc.record({
       type: fc.constant("bye" as const),
       reason: fc.string({ unit: "grapheme", minLength: 1, maxLength: 60 }).filter(fitsReason),

@@ -499,8 +499,7 @@ describe("Asking", () => {
       if (second % 5 === 4 && run !== undefined)
         rig.hear(1, { type: "refuse", first: run.first, count: run.count, reason: "busy" });
       const effects = rig.pass(1000);
-      for (const { connection, message } of sent(effects, "ping"))
-        rig.hear(connection, { type: "pong", id: message.id });
+      for (const { connection, message } of sent(effects, "ping")) rig.pong(connection, message.id);
       expect(sent(effects, "cancel").filter(({ connection }) => connection === 1)).toEqual([]);
       expect(closed(effects).filter(([connection]) => connection === 1)).toEqual([]);
     }
@@ -519,7 +518,7 @@ describe("Asking", () => {
     rig.joinWith(4, "all");
     expect(link.bytesOwed(4)).toBe(0);
     for (let step = 0; step < 300; step++) {
-      for (const connection of stallers) rig.hear(connection, { type: "pong", id: 1 });
+      for (const connection of stallers) rig.pong(connection, 1);
       leaveAll(rig, rig.tick(250));
       link.serve(4, 4 * MIB);
     }
@@ -533,7 +532,7 @@ describe("Asking", () => {
     const early = rig.pass(10_000);
     expect(sent(early, "ping")).toEqual([]);
     expect(sent(rig.pass(500), "ping").map(({ connection }) => connection)).toEqual([1, 2]);
-    rig.hear(2, { type: "pong", id: 1 });
+    rig.pong(2, 1);
     expect(closed(rig.pass(19_500))).toEqual([]);
     expect(closed(rig.pass(1000))).toEqual([[1, "it fell silent"]]);
   });

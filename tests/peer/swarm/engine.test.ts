@@ -283,9 +283,9 @@ describe("Engine", () => {
   test("ping is answered, pong and words of unknown connections are taken in silence", () => {
     const rig = soleHolderRig();
     expect(rig.hear(1, { type: "ping", id: 42 })).toEqual([
-      { type: "send", connection: 1, message: { type: "pong", id: 42 } },
+      { type: "send", connection: 1, message: { type: "pong", id: 42, readAtMs: 1_000_000 } },
     ]);
-    expect(rig.hear(1, { type: "pong", id: 7 })).toEqual([]);
+    expect(rig.pong(1, 7)).toEqual([]);
     expect(rig.hear(9, { type: "ping", id: 1 })).toEqual([]);
     // What was read from a connection that is gone by now is there all the same.
     const effects = rig.do({ type: "verified", connection: 9, run: rig.run(0) });

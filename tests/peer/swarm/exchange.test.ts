@@ -112,7 +112,7 @@ describe("Members with all places taken", () => {
         rig.tick(250);
         // They live, take requests back, and send nothing.
         for (const { connection, message } of sent(rig.effects.slice(before), "ping"))
-          rig.hear(connection, { type: "pong", id: message.id });
+          rig.pong(connection, message.id);
         for (const { connection, message } of sent(rig.effects.slice(before), "cancel"))
           rig.hear(connection, {
             type: "refuse",

@@ -9,6 +9,19 @@ function feed(intake: Intake, bytes: number, fromS: number, toS: number): void {
 }
 
 describe("Intake", () => {
+  test("isFlowing from the first that comes until nothing has come for a second and a half", () => {
+    const intake = new Intake(SHARE);
+    expect(intake.isFlowing(0)).toBe(false);
+    intake.onArrived(1, 1000);
+    expect([1000, 1250, 2500, 2750, 90_000].map((nowMs) => intake.isFlowing(nowMs))).toEqual([
+      true,
+      true,
+      true,
+      false,
+      false,
+    ]);
+  });
+
   test("isFull while about as much comes as ever did lately, once some seconds are known", () => {
     const intake = new Intake(SHARE);
     expect(intake.isFull(0)).toBe(false);

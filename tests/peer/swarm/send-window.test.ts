@@ -9,7 +9,10 @@ const WINDOW_MS = 250;
 
 function windowOf(windowMs = WINDOW_MS, seed = 1): SendWindow {
   const random = fractionsOf(seed);
-  return new SendWindow(windowMs, (below) => Math.floor(random() * below));
+  return new SendWindow(
+    () => windowMs,
+    (below) => Math.floor(random() * below),
+  );
 }
 
 /** Sends so many blocks.
@@ -20,13 +23,24 @@ function send(window: SendWindow, blocks: number, nowMs: number, blockBytes = BL
   );
 }
 
+/** The pong of a mark comes, on a way back that takes no time.
+ * @returns as SendWindow.onPong */
+function answer(window: SendWindow, id: number, nowMs: number, readAtMs = nowMs): number {
+  return window.onPong({ type: "pong", id, readAtMs }, nowMs);
+}
+
 const BYTES_PER_MS = 4096;
 
 /** Sends as much as may be, each millisecond for a minute, over a line of BYTES_PER_MS.
+ * @param options.backMs for how long the way back is held up besides, from 5 s on
+ * @param options.isHiddenBack false for a pong that says when it came, not when it went
  * @returns of its second half: how much of the line was used, and how long a block waited at most until it was on the line */
-function fill(roundTripMs: number): { busy: number; mostWaitingMs: number } {
-  const window = windowOf();
-  const marks: { readonly id: number; readonly atMs: number }[] = [];
+function fill(
+  roundTripMs: number,
+  { backMs = 0, isHiddenBack = true, windowMs = WINDOW_MS } = {},
+): { busy: number; mostWaitingMs: number } {
+  const window = windowOf(windowMs);
+  const marks: { readonly id: number; readonly readAtMs: number; readonly atMs: number }[] = [];
   let freeAtMs = 0;
   let arrived = 0;
   let mostWaitingMs = 0;
@@ -34,11 +48,13 @@ function fill(roundTripMs: number): { busy: number; mostWaitingMs: number } {
     if (nowMs > HALF_MS) mostWaitingMs = Math.max(mostWaitingMs, freeAtMs - nowMs);
     freeAtMs = Math.max(freeAtMs, nowMs) + BLOCK / BYTES_PER_MS;
     const id = window.onSent(BLOCK, nowMs);
-    if (id !== undefined) marks.push({ id, atMs: freeAtMs + roundTripMs });
+    const readAtMs = freeAtMs + roundTripMs / 2;
+    const atMs = readAtMs + roundTripMs / 2 + (nowMs > 5000 ? backMs : 0);
+    if (id !== undefined) marks.push({ id, readAtMs: isHiddenBack ? readAtMs : atMs, atMs });
   };
   for (let nowMs = 0; nowMs < 2 * HALF_MS; nowMs++) {
     for (; marks[0] !== undefined && marks[0].atMs <= nowMs; marks.shift()) {
-      const bytes = window.onPong(marks[0].id, nowMs);
+      const bytes = answer(window, marks[0].id, nowMs, Math.floor(marks[0].readAtMs));
       // Files are read in so large blocks.
       expect(window.markBytes).toBeInteger();
       if (nowMs > HALF_MS) arrived += bytes;
@@ -70,24 +86,24 @@ describe("SendWindow", () => {
     const [second = 0] = send(window, 1, 0);
     expect(window.isFull).toBe(true);
     // The slowest line: it gets no wider.
-    expect(window.onPong(first, 10_000)).toBe(BLOCK);
+    expect(answer(window, first, 10_000)).toBe(BLOCK);
     expect(window.isFull).toBe(false);
     send(window, 1, 10_000);
     expect(window.isFull).toBe(true);
-    expect(window.onPong(second, 20_000)).toBe(BLOCK);
+    expect(answer(window, second, 20_000)).toBe(BLOCK);
     expect(window.isFull).toBe(false);
   });
 
   test("onPong takes a mark for all before it, and what answers none for nothing", () => {
     const window = windowOf();
     const [first = 0, second = 0, third = 0] = send(window, 3, 0);
-    expect(window.onPong(7, 5000)).toBe(0);
+    expect(answer(window, 7, 5000)).toBe(0);
     expect(window.isFull).toBe(true);
-    expect(window.onPong(second, 5000)).toBe(2 * BLOCK);
-    expect(window.onPong(first, 5000)).toBe(0);
-    expect(window.onPong(second, 5000)).toBe(0);
+    expect(answer(window, second, 5000)).toBe(2 * BLOCK);
+    expect(answer(window, first, 5000)).toBe(0);
+    expect(answer(window, second, 5000)).toBe(0);
     expect(window.isFull).toBe(false);
-    expect(window.onPong(third, 5000)).toBe(BLOCK);
+    expect(answer(window, third, 5000)).toBe(BLOCK);
   });
 
   test("isFull when as much is under way as the line carries in its time and a little more, however long it is", () => {
@@ -98,15 +114,24 @@ describe("SendWindow", () => {
     }
   });
 
+  test("isFull no sooner for what holds up the pongs: a line that is full the other way", () => {
+    const options = { backMs: 300, windowMs: 50 };
+    const { busy, mostWaitingMs } = fill(20, options);
+    expect(busy).toBeGreaterThan(0.95);
+    expect(mostWaitingMs).toBeLessThan(3 * 50);
+    // Negative control: where the way back counts, less and less is sent.
+    expect(fill(20, { ...options, isHiddenBack: false }).busy).toBeLessThan(0.3);
+  });
+
   test("isFull comes to an end also when the line has become slow and no mark stands behind the last", () => {
     const window = windowOf();
     const [fast = 0] = send(window, 1, 0);
-    window.onPong(fast, 1);
+    answer(window, fast, 1);
     // A mark is due far less often now.
     const marks = send(window, 40, 1);
     expect(marks.length).toBeLessThan(5);
     expect(send(window, 20, 1)).toEqual([]);
-    window.onPong(marks.at(-1) ?? 0, 100_000);
+    answer(window, marks.at(-1) ?? 0, 100_000);
     expect(window.isFull).toBe(false);
     expect(window.markBytes).toBe(16 * KIB);
   });
@@ -115,11 +140,11 @@ describe("SendWindow", () => {
     const window = windowOf();
     expect(window.markBytes).toBe(16 * KIB);
     const marks = send(window, 64, 0);
-    window.onPong(marks.at(-1) ?? 0, 250);
+    answer(window, marks.at(-1) ?? 0, 250);
     // 4 MiB in 250 ms: twice as much may be under way.
     expect(window.markBytes).toBe(MIB);
     const [mark = 0] = send(window, 16, 1000);
-    window.onPong(mark, 1001);
+    answer(window, mark, 1001);
     expect(window.markBytes).toBe(4 * MIB);
   });
 
@@ -129,11 +154,11 @@ describe("SendWindow", () => {
     const [first = 0, second = 0] = send(window, 2, 1000);
     expect(window.stuckMs(4000)).toBe(3000);
     // A pong that somebody made up does not help him.
-    window.onPong(first + 1, 4000);
+    answer(window, first + 1, 4000);
     expect(window.stuckMs(4000)).toBe(3000);
-    window.onPong(first, 4000);
+    answer(window, first, 4000);
     expect(window.stuckMs(6999)).toBe(2999);
-    window.onPong(second, 7000);
+    answer(window, second, 7000);
     expect(window.stuckMs(1e9)).toBe(0);
     send(window, 1, 1e9);
     expect(window.stuckMs(1e9 + 10)).toBe(10);
@@ -146,14 +171,14 @@ describe("SendWindow", () => {
     expect(id).toBeDefined();
     send(window, 4, 100);
     expect(window.onServe(100)).toBeUndefined();
-    expect(window.onPong(id ?? 0, 180)).toBe(0);
+    expect(answer(window, id ?? 0, 180)).toBe(0);
     expect(window.roundTripMs).toBe(80);
     // Negative control: what came later through a line that was full by then is no longer way.
     const [late = 0] = send(window, 1, 180);
-    window.onPong(late, 5000);
+    answer(window, late, 5000);
     expect(window.roundTripMs).toBe(80);
     const shorter = window.onServe(6000);
-    window.onPong(shorter ?? 0, 6020);
+    answer(window, shorter ?? 0, 6020);
     expect(window.roundTripMs).toBe(20);
     // Not before each of many runs a second.
     expect(window.onServe(6999)).toBeUndefined();
@@ -170,13 +195,13 @@ describe("SendWindow", () => {
   test("bytesPerSecond is a mean, not what the last answer says, and unknown before the first", () => {
     const window = windowOf();
     expect([window.isProven, window.bytesPerSecond]).toEqual([false, undefined]);
-    const answer = (atMs: number, tookMs: number) => {
-      for (const id of send(window, 1, atMs)) window.onPong(id, atMs + tookMs);
+    const rateAfter = (atMs: number, tookMs: number) => {
+      for (const id of send(window, 1, atMs)) answer(window, id, atMs + tookMs);
       return (window.bytesPerSecond ?? 0) / MIB;
     };
-    for (let round = 0; round < 20; round++) answer(1000 * round, 62.5);
-    expect([window.isProven, answer(20_000, 62.5)]).toEqual([true, 1]);
+    for (let round = 0; round < 20; round++) rateAfter(1000 * round, 62.5);
+    expect([window.isProven, rateAfter(20_000, 62.5)]).toEqual([true, 1]);
     // One that seems to have taken nothing of the time, as behind a pause of our own.
-    expect(answer(21_000, 1)).toBeCloseTo(1 + (62.5 - 1) / 4, 3);
+    expect(rateAfter(21_000, 1)).toBeCloseTo(1 + (62.5 - 1) / 4, 3);
   });
 });

@@ -5,6 +5,11 @@ import { ProtocolError } from "../../../protocol/errors.ts";
 import { REQUESTS_OPEN_MAX } from "../../../protocol/limits.ts";
 import { closed, EngineRig, only, type RigOptions, sent } from "../../support/swarm-fixtures.ts";
 
+const ANY_WINDOW = {
+  sendWindowMs: Number.POSITIVE_INFINITY,
+  duplexWindowMs: Number.POSITIVE_INFINITY,
+};
+
 function servingRig(options: RigOptions = {}): EngineRig {
   const rig = new EngineRig({ have: "all", ...options });
   rig.joinWith(1, []);
@@ -44,8 +49,14 @@ function sendRun(rig: EngineRig, connection: number, first: number): number[] {
 
 /** Whoever is pinged says so. */
 function answerPings(rig: EngineRig, effects: readonly SwarmEffect[]): void {
-  for (const { connection, message } of sent(effects, "ping"))
-    rig.hear(connection, { type: "pong", id: message.id });
+  for (const { connection, message } of sent(effects, "ping")) rig.pong(connection, message.id);
+}
+
+/** The first part that it asked for. */
+function askedFirst(rig: EngineRig): number {
+  const [asked] = sent(rig.effects, "request");
+  if (asked === undefined) throw new Error("It asks for something");
+  return asked.message.first;
 }
 
 function servedTo(effects: readonly SwarmEffect[]): number[] {
@@ -225,10 +236,10 @@ describe("Serving", () => {
       const rig = waitingRig([1, 2], { ...RULES, slotsMin: 1, slotsMax: 1 });
       const marks = sendRun(rig, 1, 1);
       rig.nowMs += 250;
-      const next = servedTo(marks.flatMap((id) => rig.hear(1, { type: "pong", id })));
+      const next = servedTo(marks.flatMap((id) => rig.pong(1, id)));
       const [first = 0] = sendRun(rig, 2, 2);
       rig.nowMs += ms;
-      rig.hear(2, { type: "pong", id: first });
+      rig.pong(2, first);
       const besides = servedTo(rig.pass(250));
       // It has to take what it was sent before it is sent more.
       const out = servedTo(rig.do({ type: "served", connection: 1, run: rig.run(5), bytes: 1 }));
@@ -246,14 +257,14 @@ describe("Serving", () => {
     expect(marks.length).toBe(4);
     // Also while time passes: what waits is not refused to who is being served.
     expect(sent(rig.pass(750), "refuse")).toEqual([]);
-    const arrive = (id: number | undefined) => servedTo(rig.hear(1, { type: "pong", id: id ?? 0 }));
+    const arrive = (id: number | undefined) => servedTo(rig.pong(1, id ?? 0));
     for (const id of marks.slice(0, 2)) {
       expect(arrive(id)).toEqual([]);
       rig.nowMs += 900;
     }
     expect(arrive(marks[2])).toEqual([2]);
     // Negative control: where any amount may be under way, what is sent is done with.
-    const any = waitingRig([1, 2], { ...rules, sendWindowMs: Number.POSITIVE_INFINITY });
+    const any = waitingRig([1, 2], { ...rules, ...ANY_WINDOW });
     expect(servedTo(any.do({ type: "served", connection: 1, run: any.run(1), bytes: 1 }))).toEqual([
       2,
     ]);
@@ -269,10 +280,37 @@ describe("Serving", () => {
     const { rig, marks, held } = play(RULES);
     expect(held).toEqual([{ type: "hold", connection: 1, isHeld: true }]);
     rig.nowMs += 900;
-    const answers = marks.map((id) => only(rig.hear(1, { type: "pong", id }), "hold"));
+    const answers = marks.map((id) => only(rig.pong(1, id), "hold"));
     expect(answers.flat()).toEqual([{ type: "hold", connection: 1, isHeld: false }]);
     // Negative control: where any amount may be under way.
-    expect(play({ ...RULES, sendWindowMs: Number.POSITIVE_INFINITY }).held).toEqual([]);
+    expect(play({ ...RULES, ...ANY_WINDOW }).held).toEqual([]);
+  });
+
+  test("Serving lets less wait on the way while something comes to itself", () => {
+    /** @returns whether it holds data back of which 64 KiB waited for 150 ms */
+    const isHeld = (isReceiving: boolean, rules = RULES) => {
+      const rig = new EngineRig({ have: [0, 1, 2, 3], parts: 16, rules });
+      rig.joinWith(1, "all");
+      rig.hear(1, { type: "request", first: 0, count: 1 });
+      rig.hear(1, { type: "request", first: 1, count: 1 });
+      const [quick = 0, slow = 0] = sendRun(rig, 1, 0);
+      rig.nowMs += 10;
+      rig.pong(1, quick);
+      rig.nowMs += 140;
+      if (isReceiving)
+        rig.do({
+          type: "arrived",
+          connection: 1,
+          first: rig.run(askedFirst(rig)).first,
+          bytes: 64,
+        });
+      rig.tick();
+      rig.pong(1, slow);
+      return only(rig.effects, "hold").at(-1)?.isHeld;
+    };
+    expect([isHeld(true), isHeld(false)]).toEqual([true, false]);
+    // Negative control: with one window for both.
+    expect(isHeld(true, { ...RULES, duplexWindowMs: RULES.sendWindowMs })).toBe(false);
   });
 
   test("Serving goes on with who has a place while nobody waits for one", () => {
@@ -300,8 +338,8 @@ describe("Serving", () => {
     answerPings(rig, next);
     expect(servedTo(rig.pass(5000))).toEqual([]);
     // Now 1 has got its run, and is next when there is a place; 2 never lost its one.
-    expect(servedTo(rig.hear(1, { type: "pong", id: ofOne ?? 0 }))).toEqual([]);
-    rig.hear(2, { type: "pong", id: ofTwo?.message.id ?? 0 });
+    expect(servedTo(rig.pong(1, ofOne ?? 0))).toEqual([]);
+    rig.pong(2, ofTwo?.message.id ?? 0);
     const out = (peer: number) =>
       servedTo(rig.do({ type: "served", connection: peer, run: rig.run(peer), bytes: 1 }));
     expect(out(3)).toEqual([]);
@@ -313,7 +351,7 @@ describe("Serving", () => {
       const rig = waitingRig([1, 2], { ...RULES, slotsMin: 1, slotsMax: 1 });
       const [ofOne = 0] = sendRun(rig, 1, 1);
       const before = servedTo(rig.pass(750));
-      if (hasTaken) rig.hear(1, { type: "pong", id: ofOne });
+      if (hasTaken) rig.pong(1, ofOne);
       return [before, ...[250, 2500, 250].map((ms) => servedTo(rig.pass(ms)))];
     };
     expect(served(true)).toEqual([[], [], [], [2]]);
@@ -337,11 +375,11 @@ describe("Serving", () => {
       return closed(effects).map(([who]) => who);
     };
     expect(seconds(50)).toEqual([]);
-    rig.hear(2, { type: "pong", id: marks[0] ?? 0 });
+    rig.pong(2, marks[0] ?? 0);
     expect(seconds(20)).toEqual([1]);
     // 64 KiB in two minutes are half a KiB a second, as of one who limits himself. Of 3 nothing is under way.
     expect(seconds(95)).toEqual([]);
-    rig.hear(2, { type: "pong", id: marks[1] ?? 0 });
+    rig.pong(2, marks[1] ?? 0);
     expect(seconds(115)).toEqual([]);
     expect(seconds(10)).toEqual([2]);
     rig.do({ type: "left", connection: 2, reason: "gone" });
@@ -353,11 +391,11 @@ describe("Serving", () => {
     const rig = waitingRig([1, 2], rules);
     const marks = sendRun(rig, 1, 1);
     for (const id of [0, 1, 2 ** 31, (marks[0] ?? 0) - 1, (marks.at(-1) ?? 0) + 1])
-      expect(rig.hear(1, { type: "pong", id })).toEqual([]);
+      expect(rig.pong(1, id)).toEqual([]);
     // Another one's mark is none of its own.
     const [ofTwo] = sent(rig.do({ type: "sent", connection: 2, bytes: 2 ** 16 }), "ping");
-    expect(rig.hear(1, { type: "pong", id: ofTwo?.message.id ?? 0 })).toEqual([]);
-    expect(servedTo(rig.hear(1, { type: "pong", id: marks.at(-1) ?? 0 }))).toEqual([2]);
+    expect(rig.pong(1, ofTwo?.message.id ?? 0)).toEqual([]);
+    expect(servedTo(rig.pong(1, marks.at(-1) ?? 0))).toEqual([2]);
   });
 
   test("Serving counts a copy from when it begins to be sent, unless nothing of it was sent", () => {

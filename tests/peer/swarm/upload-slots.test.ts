@@ -107,6 +107,21 @@ describe("UploadSlots", () => {
     expect(Math.max(...serveAfter(() => 1_700_000).slice(3, 12))).toBe(1);
   });
 
+  test("count grows without a trial while far less moves than our line is known to carry", () => {
+    /** At first each takes 8 MB/s; then less, and each second another's line is busy, so that no trial shows anything. */
+    const serveAfter = (each: number): number[] => {
+      let quarters = 0;
+      return serve(20, (slots) => {
+        const second = Math.floor(quarters++ / 4);
+        if (second < 4) return 8_000_000;
+        return Math.min(slots * each, 8_000_000) * (second % 2 === 0 ? 1 : 0.85);
+      });
+    };
+    expect(serveAfter(500_000).at(-1)).toBeGreaterThanOrEqual(12);
+    // Negative control: when few fill it, they stay few.
+    expect(serveAfter(4_000_000).at(-1)).toBeLessThanOrEqual(4);
+  });
+
   test("count comes down again when the line has become narrow", () => {
     let lineBytes = 100_000_000;
     let seconds = 0;

@@ -99,8 +99,7 @@ describe("Engine into a pipe", () => {
     for (let second = 0; second < 60; second++) {
       const effects = rig.pass(1000);
       expect(effects.filter(({ type }) => type !== "send")).toEqual([]);
-      for (const { connection, message } of sent(effects, "ping"))
-        rig.hear(connection, { type: "pong", id: message.id });
+      for (const { connection, message } of sent(effects, "ping")) rig.pong(connection, message.id);
     }
     expect(firsts()).toEqual([0, 1, 2, 3, 4]);
     rig.do({ type: "taken", run: rig.run(0) });
@@ -165,8 +164,7 @@ describe("Engine into a pipe", () => {
     rig.joinWith(2, "all");
     for (let part = 0; part < 6; part++) rig.complete(rig.isAsked(1, part) ? 1 : 2, rig.run(part));
     const answerPings = (effects: ReturnType<EngineRig["tick"]>) => {
-      for (const { connection, message } of sent(effects, "ping"))
-        rig.hear(connection, { type: "pong", id: message.id });
+      for (const { connection, message } of sent(effects, "ping")) rig.pong(connection, message.id);
     };
     for (let second = 0; second < 600; second++) {
       const effects = rig.pass(1000);
