@@ -26,8 +26,8 @@ export interface BufferSource {
  *
  * It makes no garbage, and never grows beyond its limit: whoever finds no room waits, which holds the remotes back. It is
  * shared, so that another thread can hash in it without a copy. The lowest free bytes are given first, and it grows only as
- * far as was ever in use at once. The collector, which waits until there is as much garbage as there is of what lives, does
- * not count what was grown. */
+ * far as was ever in use at once: the collector waits until there is as much garbage as there is of what lives, and what was
+ * never grown is no part of that. */
 export class PartBuffers implements BufferSource {
   readonly memory: SharedArrayBuffer;
   /** So many bytes can be given out at once. */

@@ -1,7 +1,7 @@
 import { mkdir, rename, symlink } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { Address } from "../../protocol/address.ts";
-import type { Scene, Started, Swarm } from "./client.ts";
+import type { Place, Scene, Started, Swarm } from "./client.ts";
 import { whileRunning } from "./spawn.ts";
 
 /** What the BitTorrent programs need to meet: a .torrent file and a tracker, both made here. Node n (0 is the seeder)
@@ -16,6 +16,8 @@ export interface Meeting {
   readonly name: string;
   /** A directory in which the seeder finds the file under its name. */
   readonly seedDirectory: string;
+  /** Where a node runs and listens. */
+  readonly placeOf: (node: number) => Place & Address;
   /** Resolves when the seeder has announced itself as complete. */
   readonly seederReady: Promise<void>;
   stop(): Promise<void>;
@@ -26,12 +28,15 @@ export function addressOf(node: number): Address {
 }
 
 export async function createMeeting(scene: Scene): Promise<Meeting> {
-  const seeder = addressOf(0);
+  const { net } = scene;
+  const placeOf = (node: number) => ({ enter: [], ...addressOf(node), ...net?.place(node) });
+  const hubHost = net?.hubHost ?? "127.0.0.1";
+  const seeder = placeOf(0);
   const reached = (await scene.layWay?.(seeder)) ?? seeder;
   const ready = Promise.withResolvers<void>();
   const left = new Map<number, number>();
   const tracker = Bun.serve({
-    hostname: "127.0.0.1",
+    hostname: hubHost,
     port: 0,
     fetch: (request) => {
       const query = new URL(request.url.replace(/info_hash=[^&]*&?/, "")).searchParams;
@@ -41,7 +46,9 @@ export async function createMeeting(scene: Scene): Promise<Meeting> {
       if (left.get(PORT_FIRST) === 0) ready.resolve();
       // The seeder of a laid way would go straight to those whom he is told of.
       const others = port === seeder.port && reached !== seeder ? [] : [...left.keys()];
-      const told = others.filter((other) => other !== port).map((other) => addressOfPort(other));
+      const told = others
+        .filter((other) => other !== port)
+        .map((other) => placeOf(other - PORT_FIRST));
       return new Response(answer(told.map((at) => (at.port === seeder.port ? reached : at))));
     },
   });
@@ -52,12 +59,13 @@ export async function createMeeting(scene: Scene): Promise<Meeting> {
   const torrent = join(scene.directory, `${name}.torrent`);
   await Bun.write(
     torrent,
-    await encodeTorrent(scene, name, `http://127.0.0.1:${tracker.port}/announce`),
+    await encodeTorrent(scene, name, `http://${hubHost}:${tracker.port}/announce`),
   );
   return {
     torrent,
     name,
     seedDirectory,
+    placeOf,
     seederReady: ready.promise,
     stop: () => tracker.stop(true),
   };
@@ -82,10 +90,6 @@ export async function startSeeder(
     throw cause;
   }
   return { seeder, stop };
-}
-
-function addressOfPort(port: number): Address {
-  return addressOf(port - PORT_FIRST);
 }
 
 function answer(addresses: readonly Address[]): Uint8Array {

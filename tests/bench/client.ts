@@ -2,6 +2,21 @@ import type { Address } from "../../protocol/address.ts";
 
 /** What a transfer bench needs of a program that moves files, ours or another's. */
 
+/** Where a program runs. */
+export interface Place {
+  readonly host: string;
+  /** What its command begins with. */
+  readonly enter: readonly string[];
+}
+
+/** A network with a tracker in its middle. */
+export interface Net {
+  /** Where the tracker is, for all. */
+  readonly hubHost: string;
+  /** @param node 0 is the seeder, leechers are counted from 1 */
+  place(node: number): Place;
+}
+
 /** A place to work in, and the file to be moved. */
 export interface Scene {
   /** Empty at the start, removed at the end. */
@@ -13,6 +28,8 @@ export interface Scene {
   readonly partBytes: number;
   /** Makes a way to the seeder, who listens there: downloaders find him at its other end. Without it they come straight. */
   readonly layWay?: (seeder: Address) => Promise<Address>;
+  /** Where the programs run; all on loopback without it. */
+  readonly net?: Net;
 }
 
 /** A process that was started. */

@@ -35,14 +35,21 @@ export async function startTracker(
   directory: string,
   programs = PROGRAMS,
   flags: readonly string[] = [],
+  host = "127.0.0.1",
 ): Promise<Spawned & { readonly url: string }> {
   const database = `file:${join(directory, "tracker.db")}`;
-  const tracker = spawn([...programs.tracker, "127.0.0.1", "0", "--db", database, ...flags], {
+  const tracker = spawn([...programs.tracker, host, "0", "--db", database, ...flags], {
     watch: "stderr",
   });
   return { ...tracker, url: await tracker.match(/listening on (http:\S+)/) };
 }
 
-export function spawnPeer(args: readonly string[], options?: SpawnOptions, programs = PROGRAMS) {
-  return spawn([...programs.peer, ...args], options);
+/** @param enter what the command begins with */
+export function spawnPeer(
+  args: readonly string[],
+  options?: SpawnOptions,
+  programs = PROGRAMS,
+  enter: readonly string[] = [],
+) {
+  return spawn([...enter, ...programs.peer, ...args], options);
 }

@@ -9,6 +9,7 @@ import { benchDistance } from "./scenarios/distance.ts";
 import { benchGrowth } from "./scenarios/growth.ts";
 import { benchHash } from "./scenarios/hash.ts";
 import { benchLimits } from "./scenarios/limits.ts";
+import { benchLines } from "./scenarios/lines.ts";
 import { benchMemory } from "./scenarios/memory.ts";
 import { benchParts } from "./scenarios/parts.ts";
 import { benchPipe } from "./scenarios/pipe.ts";
@@ -22,8 +23,8 @@ import { print } from "./table.ts";
 
 /** `bun run bench [SCENARIO…]`: whole processes over loopback, ours beside others, in turn; prints Markdown.
  *
- *   SCENARIO       codec small parts pipe limits distance uplink hash resume memory growth tracker shared
- *                  transfer; transfer when none is named
+ *   SCENARIO       codec small parts pipe limits distance uplink lines hash resume memory growth tracker
+ *                  shared transfer; transfer when none is named
  *   --quick        small sizes, one round; every scenario when none is named; under 3 minutes
  *   --rounds N     --size MIB,…  --leechers N,…  --torrents N,…  --part KIB  --peers N,…
  *   --clients NAME,…
@@ -40,7 +41,7 @@ import { print } from "./table.ts";
  * PEER_CMD and TRACKER_CMD name executables (`bun run build`) to measure instead of the sources (the tracker's
  * scenario measures both, and takes dist/tracker when none is named).
  * BENCH_DIR says where the files go instead of /dev/shm. Needs Linux; the large ones some 20 GiB of memory. Leave the
- * machine alone meanwhile. */
+ * machine alone meanwhile. `lines` needs a network of its own and root's rights in it: `unshare --net bun run bench lines`. */
 
 type Scenario = (options: BenchOptions) => Promise<void>;
 
@@ -54,6 +55,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   limits: benchLimits,
   distance: benchDistance,
   uplink: benchUplink,
+  lines: benchLines,
   memory: benchMemory,
   growth: benchGrowth,
   tracker: benchTracker,

@@ -1,6 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { addressOf, createMeeting, type Meeting, startSeeder } from "../bittorrent.ts";
+import { createMeeting, type Meeting, startSeeder } from "../bittorrent.ts";
 import type { Client, Leecher, Scene, Swarm } from "../client.ts";
 import { spawn } from "../spawn.ts";
 
@@ -55,10 +55,10 @@ function startLeecher(n: number, meeting: Meeting, directory: string, manner: Ma
 function run(
   role: string,
   node: number,
-  { torrent }: Meeting,
+  { torrent, placeOf }: Meeting,
   [directory, manner, calls]: readonly [string, Manner, "any" | "called"],
 ) {
-  const { host, port } = addressOf(node);
+  const { enter, host, port } = placeOf(node);
   const where = [role, torrent, directory, host, String(port)];
-  return spawn([PYTHON, SCRIPT, ...where, manner, calls]);
+  return spawn([...enter, PYTHON, SCRIPT, ...where, manner, calls]);
 }

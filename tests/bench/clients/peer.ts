@@ -55,13 +55,16 @@ async function start(scene: Scene, options: PeerOptions): Promise<Swarm> {
   const { directory, file, partBytes } = scene;
   const { flags = [], uploadFlags = [], programs = PROGRAMS, serves = true } = options;
   const { downloadFlags = [], into = "file" } = options;
-  const tracker = await startTracker(directory, programs);
+  const tracker = await startTracker(directory, programs, [], scene.net?.hubHost);
   const torrent = join(directory, "torrent.json");
-  const run = (who: string, args: readonly string[]) => {
-    const place = ["--tracker", tracker.url, "--data-dir", join(directory, who)];
-    return spawnPeer([...args, ...place, ...flags], {}, programs);
+  const run = (node: number, args: readonly string[]) => {
+    const { host, enter } = scene.net?.place(node) ?? {};
+    const data = join(directory, node === 0 ? "seeder" : `leecher${node}`);
+    const place = ["--tracker", tracker.url, "--data-dir", data];
+    const listen = host === undefined ? [] : ["--listen", formatAddress({ host, port: 0 })];
+    return spawnPeer([...args, ...place, ...listen, ...flags], {}, programs, enter);
   };
-  const seeder = run("seeder", [
+  const seeder = run(0, [
     ...["upload", file, torrent, "--part-size", String(partBytes)],
     ...(await wayFlags(scene)),
     ...uploadFlags,
@@ -85,7 +88,7 @@ async function start(scene: Scene, options: PeerOptions): Promise<Swarm> {
         const command = [...programs.peer, "download", torrent, "-", ...place, ...flags];
         return startPipe(into, command, { target, bytes: scene.fileBytes });
       }
-      const started = run(`leecher${n}`, [
+      const started = run(n, [
         ...["download", torrent, target],
         ...downloadFlags,
         ...(serves ? ["--serve"] : []),
