@@ -10,7 +10,7 @@ export class QueueDelay {
   /** @param sentAtMs by our clock
    * @param readAtMs by the other's, modulo 2^32
    * @param nowMs by our clock, when the answer is here
-   * @returns for how many milliseconds it waited, more than nothing and less than the way took; 0 of the first */
+   * @returns for how many milliseconds it waited, from 0 to what there and back took; 0 of the first */
   onAnswer(sentAtMs: number, readAtMs: number, nowMs: number): number {
     const apartMs = readAtMs - Math.floor(sentAtMs);
     this.#firstMs ??= apartMs;

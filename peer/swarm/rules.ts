@@ -17,8 +17,7 @@ export interface Rules {
   readonly slotsFirst: number;
   readonly slotsMin: number;
   readonly slotsMax: number;
-  /** While others wait for their turn, what is sent to a peer may wait so long on its way, in milliseconds; infinity is any
-   * time. */
+  /** What is sent to a peer may wait so long on its way, in milliseconds; infinity is any time. */
   readonly sendWindowMs: number;
   /** The same while something comes to ourselves: what waits on our line holds up our acknowledgements, and with them what
    * comes. */

@@ -5,7 +5,7 @@ import type { Place, Scene, Started, Swarm } from "./client.ts";
 import { whileRunning } from "./spawn.ts";
 
 /** What the BitTorrent programs need to meet: a .torrent file and a tracker, both made here. Node n (0 is the seeder)
- * listens on its own loopback address, so that no program takes two others for one. */
+ * listens on its own loopback address, or where the scene's net has it, so that no program takes two others for one. */
 
 export const PORT_FIRST = 27_100;
 

@@ -28,7 +28,7 @@ export interface Scene {
   readonly partBytes: number;
   /** Makes a way to the seeder, who listens there: downloaders find him at its other end. Without it they come straight. */
   readonly layWay?: (seeder: Address) => Promise<Address>;
-  /** Where the programs run; all on loopback without it. */
+  /** Where the programs run; all on loopback without it. This project and libtorrent heed it, the others do not. */
   readonly net?: Net;
 }
 

@@ -285,6 +285,12 @@ describe("Engine", () => {
     expect(rig.hear(1, { type: "ping", id: 42 })).toEqual([
       { type: "send", connection: 1, message: { type: "pong", id: 42, readAtMs: 1_000_000 } },
     ]);
+    // After seven weeks the clock has more than 32 bits, which no message carries.
+    rig.nowMs = 2 ** 32 + 5.5;
+    expect(sent(rig.hear(1, { type: "ping", id: 43 }), "pong")).toMatchObject([
+      { message: { id: 43, readAtMs: 5 } },
+    ]);
+    rig.nowMs = 1_000_000;
     expect(rig.pong(1, 7)).toEqual([]);
     expect(rig.hear(9, { type: "ping", id: 1 })).toEqual([]);
     // What was read from a connection that is gone by now is there all the same.

@@ -34,10 +34,11 @@ const BYTES_PER_MS = 4096;
 /** Sends as much as may be, each millisecond for a minute, over a line of BYTES_PER_MS.
  * @param options.backMs for how long the way back is held up besides, from 5 s on
  * @param options.isHiddenBack false for a pong that says when it came, not when it went
+ * @param options.bytesPerMs what the line carries until GROWN_MS
  * @returns of its second half: how much of the line was used, and how long a block waited at most until it was on the line */
 function fill(
   roundTripMs: number,
-  { backMs = 0, isHiddenBack = true, windowMs = WINDOW_MS } = {},
+  { backMs = 0, isHiddenBack = true, windowMs = WINDOW_MS, bytesPerMs = BYTES_PER_MS } = {},
 ): { busy: number; mostWaitingMs: number } {
   const window = windowOf(windowMs);
   const marks: { readonly id: number; readonly readAtMs: number; readonly atMs: number }[] = [];
@@ -46,7 +47,7 @@ function fill(
   let mostWaitingMs = 0;
   const sendOne = (nowMs: number) => {
     if (nowMs > HALF_MS) mostWaitingMs = Math.max(mostWaitingMs, freeAtMs - nowMs);
-    freeAtMs = Math.max(freeAtMs, nowMs) + BLOCK / BYTES_PER_MS;
+    freeAtMs = Math.max(freeAtMs, nowMs) + BLOCK / (nowMs < GROWN_MS ? bytesPerMs : BYTES_PER_MS);
     const id = window.onSent(BLOCK, nowMs);
     const readAtMs = freeAtMs + roundTripMs / 2;
     const atMs = readAtMs + roundTripMs / 2 + (nowMs > 5000 ? backMs : 0);
@@ -65,6 +66,7 @@ function fill(
 }
 
 const HALF_MS = 30_000;
+const GROWN_MS = HALF_MS - 1000;
 
 describe("SendWindow", () => {
   test("onSent wants a mark behind each 16 KiB at first, which nobody can guess", () => {
@@ -119,6 +121,8 @@ describe("SendWindow", () => {
     const { busy, mostWaitingMs } = fill(20, options);
     expect(busy).toBeGreaterThan(0.95);
     expect(mostWaitingMs).toBeLessThan(3 * 50);
+    // Nor is it kept from finding soon that the line carries ten times as much.
+    expect(fill(20, { ...options, bytesPerMs: BYTES_PER_MS / 10 }).busy).toBeGreaterThan(0.97);
     // Negative control: where the way back counts, less and less is sent.
     expect(fill(20, { ...options, isHiddenBack: false }).busy).toBeLessThan(0.3);
   });

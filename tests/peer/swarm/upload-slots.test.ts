@@ -117,7 +117,11 @@ describe("UploadSlots", () => {
         return Math.min(slots * each, 8_000_000) * (second % 2 === 0 ? 1 : 0.85);
       });
     };
-    expect(serveAfter(500_000).at(-1)).toBeGreaterThanOrEqual(12);
+    const counts = serveAfter(500_000);
+    expect(counts.at(-1)).toBeGreaterThanOrEqual(12);
+    // Then it rests for ten seconds before it tries anything.
+    const enough = counts.indexOf(Math.max(...counts.slice(0, 10)));
+    expect(new Set(counts.slice(enough, enough + 10)).size).toBe(1);
     // Negative control: when few fill it, they stay few.
     expect(serveAfter(4_000_000).at(-1)).toBeLessThanOrEqual(4);
   });
@@ -166,6 +170,23 @@ describe("UploadSlots", () => {
     expect(atTheEnd(() => 250_000)).toBeLessThanOrEqual(RULES.slotsFirst);
     // Negative control: it moved more.
     expect(atTheEnd((slots) => Math.min(slots, 6) * 250_000)).toBeGreaterThanOrEqual(6);
+  });
+
+  test("count is not raised for what moves too little when nobody waits any more", () => {
+    /** 8 s of them; what is more than at first moves next to nothing. */
+    const afterTrial = (isAnyoneWaiting: boolean): number => {
+      const slots = createSlots();
+      const first = RULES.slotsFirst;
+      for (let nowMs = 0; nowMs < 8000; nowMs += 250) {
+        const isTried = slots.count > first;
+        slots.review({ ...WAITING, isAnyoneWaiting: !isTried || isAnyoneWaiting }, nowMs);
+        slots.onArrived(isTried ? 100_000 : 2_000_000, nowMs);
+      }
+      return slots.count / first;
+    };
+    expect(afterTrial(false)).toBe(1);
+    // Negative control.
+    expect(afterTrial(true)).toBeGreaterThan(1);
   });
 
   test("count is not raised by a line that only begins to carry", () => {
