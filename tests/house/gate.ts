@@ -68,37 +68,20 @@ const COMPILED: Stage = {
   tests: PROGRAM_TESTS,
   env: EXECUTABLES,
 };
-/** Whole swarms in virtual time: one core's work, whatever else goes on. So they run beside what waits a lot, divided by how long that takes. */
-const ATTACKS = "tests/sim/security.test.ts";
-const SIMULATED_ATTACKS: Stage = {
-  name: "simulation of attacks",
-  command: [BUN, "test"],
-  tests: [ATTACKS],
-};
-const SIMULATION: Stage = {
-  name: "simulation",
-  command: [BUN, "test"],
-  tests: readdirSync(join(ROOT, "tests/sim"))
-    .filter((name) => name.endsWith(".test.ts"))
-    .map((name) => `tests/sim/${name}`)
-    .filter((path) => path !== ATTACKS),
-};
+/** Whole swarms in virtual time: one core's work, whatever else goes on, so they run beside what waits a lot. */
+const SIMULATION: Stage = { name: "simulation", command: [BUN, "test"], tests: ["tests/sim"] };
 /** One after the other; those in a list of their own at the same time. */
 const STAGES: Readonly<Record<string, readonly (Stage | readonly Stage[])[]>> = {
   compiled: [BUILD, COMPILED],
   ok: [
     ...CHECKS,
-    [
-      { name: "unit and contract tests", command: [BUN, "test"], tests: UNIT_TESTS },
-      SIMULATED_ATTACKS,
-    ],
     BUILD,
+    [{ name: "unit and contract tests", command: [BUN, "test"], tests: UNIT_TESTS }, COMPILED],
     [
       { name: "end to end", command: [BUN, "test"], tests: ["tests/e2e", "tests/demo"] },
       SIMULATION,
     ],
     { name: "robustness", command: [BUN, "test"], tests: ["tests/robustness"] },
-    COMPILED,
   ],
 };
 

@@ -116,7 +116,7 @@ describe("Simulation of attacks", () => {
     test(`SIM-4: Engine is not held up when half of all peers fall silent (${stalls})`, () => {
       const took: number[] = [];
       const tookWithout: number[] = [];
-      forSeeds(400, (seed) => {
+      forSeeds(200, (seed) => {
         const options = { seed, fileBytes: 32 * MIB, partBytes: 2 ** 18 };
         const swarm = company(options, { honest: 5, others: 5 }, () => ({ stalls }));
         took.push(complete(swarm, 200_000));
@@ -155,7 +155,7 @@ describe("Simulation of attacks", () => {
     test(`SIM-5: Engine completes among ten of whom half ${name}`, () => {
       const took: number[] = [];
       const tookWithout: number[] = [];
-      forSeeds(500, (seed) => {
+      forSeeds(250, (seed) => {
         const options = { seed, fileBytes: 8 * MIB };
         const swarm = company(options, { honest: 5, others: 5 }, () => ({
           ...traits,
@@ -181,7 +181,7 @@ describe("Simulation of attacks", () => {
       { stalls: "midway" },
       { refuses: "busy" },
     ] as const;
-    forSeeds(500, (seed) => {
+    forSeeds(250, (seed) => {
       const options = { seed, fileBytes: 32 * MIB, partBytes: 2 ** 18 };
       const swarm = company(options, { honest: 5, others: 5 }, (number) => ({
         ...kinds[Math.floor(number / 2) % kinds.length],
