@@ -31,3 +31,6 @@ export interface EngineOptions {
 
 /** Parts that fewest peers have, equals at random; or the lowest first. */
 export type PartOrder = "rarest" | "sequential";
+
+/** How often a `tick` is due at least, in milliseconds. */
+export const TICK_MS = 250;

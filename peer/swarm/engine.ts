@@ -7,6 +7,7 @@ import { Asking } from "./asking.ts";
 import type { ConnectedPeer } from "./connected-peer.ts";
 import type { EngineOptions } from "./engine-options.ts";
 import { Exchange } from "./exchange.ts";
+import { Lateness } from "./lateness.ts";
 import { Members } from "./members.ts";
 import type {
   AddressOrigin,
@@ -27,9 +28,6 @@ import { Window } from "./window.ts";
 
 type Of<Type extends SwarmEvent["type"]> = Extract<SwarmEvent, { readonly type: Type }>;
 
-/** How often a `tick` is due at least, in milliseconds. */
-export const TICK_MS = 250;
-
 /** One swarm as this peer sees it: the only owner of its state.
  *
  * Each event is applied whole, at a time that is given, and answered with effects for others to carry out. No I/O, no
@@ -41,6 +39,7 @@ export class Engine {
   readonly #members: Members;
   readonly #asking: Asking;
   readonly #takeOver: TakeOver;
+  readonly #lateness = new Lateness();
   readonly #silence: Silence;
   readonly #exchange: Exchange;
   /** Of a pipe. */
@@ -237,7 +236,9 @@ export class Engine {
   *#onTick(nowMs: number): Generator<SwarmEffect> {
     yield* this.#answers.giveUp(nowMs);
     yield* this.#silence.review(nowMs);
-    yield* this.#serving.review(this.#asking.isReceiving(nowMs), nowMs);
+    this.#lateness.onTick(nowMs);
+    const isReceiving = this.#asking.isReceiving(nowMs);
+    yield* this.#serving.review({ isReceiving, isLate: this.#lateness.isLate }, nowMs);
     if (this.#window !== undefined) yield* this.#members.closeEmpty(nowMs);
     yield* this.#asking.fillAll(nowMs);
     yield* this.#takeOver.review(nowMs);

@@ -1,5 +1,6 @@
 import type { PongMessage } from "../../protocol/messages.ts";
 import { QueueDelay } from "./queue-delay.ts";
+import type { SendPace } from "./send-pace.ts";
 
 /** How much of what was sent to one remote is still under way, and how much may be.
  *
@@ -8,7 +9,7 @@ import { QueueDelay } from "./queue-delay.ts";
  * may be under way as the remote gets in the time of the way there and back and a little more: beyond that it only waits,
  * and makes others wait who could give it on. */
 export class SendWindow {
-  readonly #windowMs: () => number;
+  readonly #pace: Pick<SendPace, "windowMs" | "markBytesMin">;
   readonly #random: (below: number) => number;
   /** Those that are not answered, the oldest first. */
   readonly #marks: Mark[] = [];
@@ -22,11 +23,14 @@ export class SendWindow {
   #leastMs = Number.POSITIVE_INFINITY;
   #bytesPerSecond: number | undefined;
 
-  /** @param windowMs how long what is sent may wait on the way now; with infinity any amount may be under way
-   * @param random a whole number from 0 to below the given one: nobody can answer a mark that he did not get */
-  constructor(windowMs: () => number, random: (below: number) => number) {
-    this.#windowMs = windowMs;
-    this.#windowBytes = Number.isFinite(windowMs()) ? WINDOW_BYTES_FIRST : windowMs();
+  /** @param random a whole number from 0 to below the given one: nobody can answer a mark that he did not get */
+  constructor(
+    pace: Pick<SendPace, "windowMs" | "markBytesMin">,
+    random: (below: number) => number,
+  ) {
+    this.#pace = pace;
+    const { windowMs } = pace;
+    this.#windowBytes = Number.isFinite(windowMs) ? WINDOW_BYTES_FIRST : windowMs;
     this.#random = random;
   }
 
@@ -52,8 +56,8 @@ export class SendWindow {
 
   /** Behind how many bytes a mark is due: no frame has to be larger. */
   get markBytes(): number {
-    const wanted = Math.floor(this.#windowBytes / MARKS_PER_WINDOW);
-    return Math.min(Math.max(wanted, MARK_BYTES_MIN), MARK_BYTES_MAX);
+    const wanted = Math.max(this.#windowBytes / MARKS_PER_WINDOW, this.#pace.markBytesMin);
+    return Math.min(Math.max(Math.floor(wanted), MARK_BYTES_MIN), MARK_BYTES_MAX);
   }
 
   /** A run is about to go out.
@@ -108,12 +112,15 @@ export class SendWindow {
     const rate = (arrived * 1000) / tookMs;
     const before = this.#bytesPerSecond ?? rate;
     this.#bytesPerSecond = before + (rate - before) * RATE_GAIN;
-    const windowMs = this.#windowMs();
+    const { windowMs } = this.#pace;
     const fitting = (arrived / tookMs) * (tookMs - waitedMs + windowMs);
     // Nothing waited on the way: the line may carry more, which only trying shows.
     const isFree = waitedMs < windowMs / 2;
     const windowBytes = Math.floor(isFree ? Math.max(fitting, 2 * arrived) : fitting);
-    this.#windowBytes = Math.max(windowBytes, WINDOW_BYTES_MIN);
+    this.#windowBytes = Math.max(
+      windowBytes,
+      2 * Math.max(this.#pace.markBytesMin, MARK_BYTES_MIN),
+    );
   }
 
   /** For how long, in milliseconds, nothing is known to have arrived of what is under way; 0 when nothing is. */
@@ -139,10 +146,9 @@ interface Mark {
 
 /** Before anything is known of the line: what a long one takes in its first round trips. */
 const WINDOW_BYTES_FIRST = 128 * 1024;
-/** More than a slow line takes in its time, and it would be seconds of one that many share. */
-const WINDOW_BYTES_MIN = 32 * 1024;
 /** With fewer the window opens in leaps, and what is measured is its own pauses. */
 const MARKS_PER_WINDOW = 8;
+/** Two of them may be under way: more than a slow line takes in its time, and it would be seconds of one that many share. */
 const MARK_BYTES_MIN = 16 * 1024;
 const MARK_BYTES_MAX = 4 * 1024 * 1024;
 const PROBE_MS = 1000;

@@ -8,6 +8,7 @@ import { Customer } from "./customer.ts";
 import type { ConnectionId, SwarmEffect } from "./messages.ts";
 import { refusal } from "./refusal.ts";
 import type { Rules } from "./rules.ts";
+import { type OwnState, SendPace } from "./send-pace.ts";
 import { SendWindow } from "./send-window.ts";
 import { isSooner, type Offer, type Turn } from "./turn.ts";
 import { UploadSlots } from "./upload-slots.ts";
@@ -30,7 +31,7 @@ export class Serving {
   readonly #random: (below: number) => number;
   #bytesServed = 0;
   #turns = 0;
-  #windowMs: number;
+  readonly #pace: SendPace;
 
   /** @param options.have the parts that can be served; changes as they come
    * @param options.random a whole number from 0 to below the given one */
@@ -43,7 +44,7 @@ export class Serving {
     this.#geometry = geometry;
     this.#have = have;
     this.#rules = rules;
-    this.#windowMs = rules.sendWindowMs;
+    this.#pace = new SendPace(rules);
     this.#copies = new Uint16Array(geometry.spanCount);
     this.#slots = new UploadSlots(rules, geometry.partsPerSpan * geometry.partBytes);
     this.#random = random;
@@ -95,6 +96,7 @@ export class Serving {
   /** Some of a run goes out. */
   *onSent(connection: ConnectionId, bytes: number, nowMs: number): Generator<SwarmEffect> {
     this.#bytesServed += bytes;
+    this.#pace.onSent(bytes, nowMs);
     const customer = this.#customers.get(connection);
     if (customer === undefined) return;
     yield* ping(connection, customer.window.onSent(bytes, nowMs));
@@ -142,9 +144,9 @@ export class Serving {
   }
 
   /** Refuses what would have to wait too long, so that it is asked of others; finds out how many to serve at a time.
-   * @param isReceiving whether something comes to ourselves */
-  *review(isReceiving: boolean, nowMs: number): Generator<SwarmEffect> {
-    this.#windowMs = isReceiving ? this.#rules.duplexWindowMs : this.#rules.sendWindowMs;
+   */
+  *review(own: OwnState, nowMs: number): Generator<SwarmEffect> {
+    this.#pace.review(own, nowMs);
     let isAnyoneWaiting = false;
     let roundTripMs = 0;
     let customers = 0;
@@ -171,7 +173,7 @@ export class Serving {
   }
 
   #welcome(peer: ConnectedPeer): Customer {
-    const customer = new Customer(peer, new SendWindow(() => this.#windowMs, this.#random));
+    const customer = new Customer(peer, new SendWindow(this.#pace, this.#random));
     this.#customers.set(peer.connection, customer);
     return customer;
   }

@@ -6,7 +6,8 @@ import type { Torrent } from "../../protocol/torrent.ts";
 import { IntegrityError } from "../errors.ts";
 import { createPartSink } from "../storage/part-sink.ts";
 import type { PartSource } from "../storage/store.ts";
-import { Engine, TICK_MS } from "../swarm/engine.ts";
+import { Engine } from "../swarm/engine.ts";
+import { TICK_MS } from "../swarm/engine-options.ts";
 import type {
   AddressOrigin,
   ConnectionId,

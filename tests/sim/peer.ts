@@ -1,4 +1,5 @@
-import { Engine, TICK_MS } from "../../peer/swarm/engine.ts";
+import { Engine } from "../../peer/swarm/engine.ts";
+import { TICK_MS } from "../../peer/swarm/engine-options.ts";
 import type {
   ConnectionId,
   SwarmEffect,

@@ -7,12 +7,9 @@ const MIB = KIB * KIB;
 const BLOCK = 64 * KIB;
 const WINDOW_MS = 250;
 
-function windowOf(windowMs = WINDOW_MS, seed = 1): SendWindow {
+function windowOf(windowMs = WINDOW_MS, seed = 1, markBytesMin = 0): SendWindow {
   const random = fractionsOf(seed);
-  return new SendWindow(
-    () => windowMs,
-    (below) => Math.floor(random() * below),
-  );
+  return new SendWindow({ windowMs, markBytesMin }, (below) => Math.floor(random() * below));
 }
 
 /** Sends so many blocks.
@@ -138,6 +135,26 @@ describe("SendWindow", () => {
     answer(window, marks.at(-1) ?? 0, 100_000);
     expect(window.isFull).toBe(false);
     expect(window.markBytes).toBe(16 * KIB);
+  });
+
+  test("markBytes are no fewer than where much moves, and two of them may be under way", () => {
+    /** @returns behind how much marks are due once all is known to wait, and whether 128 and 256 KiB fill the window */
+    const play = (markBytesMin: number) => {
+      const window = windowOf(WINDOW_MS, 1, markBytesMin);
+      const blocks = Math.max(1, markBytesMin / BLOCK);
+      const [quick = 0] = send(window, blocks, 0);
+      answer(window, quick, 1000);
+      const [slow = 0] = send(window, blocks, 2000);
+      answer(window, slow, 5000);
+      const isFull = [2, 2].map((more) => {
+        send(window, more, 6000);
+        return window.isFull;
+      });
+      return { markBytes: window.markBytes, isFull };
+    };
+    expect(play(128 * KIB)).toEqual({ markBytes: 128 * KIB, isFull: [false, true] });
+    // Negative control: where nothing asks for more.
+    expect(play(0)).toEqual({ markBytes: 16 * KIB, isFull: [true, true] });
   });
 
   test("markBytes grow with what arrives, to 4 MiB", () => {
