@@ -22,7 +22,7 @@ export class SendPace {
     return this.#windowMs;
   }
 
-  /** Behind fewer bytes than this no mark is due. */
+  /** Behind fewer bytes than this no mark is due, to who takes so many in a moment. */
   get markBytesMin(): number {
     return this.#markBytesMin;
   }

@@ -56,8 +56,14 @@ export class SendWindow {
 
   /** Behind how many bytes a mark is due: no frame has to be larger. */
   get markBytes(): number {
-    const wanted = Math.max(this.#windowBytes / MARKS_PER_WINDOW, this.#pace.markBytesMin);
-    return Math.min(Math.max(Math.floor(wanted), MARK_BYTES_MIN), MARK_BYTES_MAX);
+    const wanted = Math.max(this.#windowBytes / MARKS_PER_WINDOW, this.#markBytesMin);
+    return Math.min(Math.floor(wanted), MARK_BYTES_MAX);
+  }
+
+  /** What is asked of all, within what this one takes in a moment: beside fast ones a slow one has to be known, too. */
+  get #markBytesMin(): number {
+    const momentBytes = ((this.#bytesPerSecond ?? 0) * MARK_MS_MAX) / 1000;
+    return Math.max(Math.min(this.#pace.markBytesMin, momentBytes), MARK_BYTES_MIN);
   }
 
   /** A run is about to go out.
@@ -117,10 +123,7 @@ export class SendWindow {
     // Nothing waited on the way: the line may carry more, which only trying shows.
     const isFree = waitedMs < windowMs / 2;
     const windowBytes = Math.floor(isFree ? Math.max(fitting, 2 * arrived) : fitting);
-    this.#windowBytes = Math.max(
-      windowBytes,
-      2 * Math.max(this.#pace.markBytesMin, MARK_BYTES_MIN),
-    );
+    this.#windowBytes = Math.max(windowBytes, Math.floor(2 * this.#markBytesMin));
   }
 
   /** For how long, in milliseconds, nothing is known to have arrived of what is under way; 0 when nothing is. */
@@ -150,6 +153,7 @@ const WINDOW_BYTES_FIRST = 128 * 1024;
 const MARKS_PER_WINDOW = 8;
 /** Two of them may be under way: more than a slow line takes in its time, and it would be seconds of one that many share. */
 const MARK_BYTES_MIN = 16 * 1024;
+const MARK_MS_MAX = 125;
 const MARK_BYTES_MAX = 4 * 1024 * 1024;
 const PROBE_MS = 1000;
 const TOOK_MS_MIN = 1;

@@ -137,24 +137,32 @@ describe("SendWindow", () => {
     expect(window.markBytes).toBe(16 * KIB);
   });
 
-  test("markBytes are no fewer than where much moves, and two of them may be under way", () => {
-    /** @returns behind how much marks are due once all is known to wait, and whether 128 and 256 KiB fill the window */
-    const play = (markBytesMin: number) => {
-      const window = windowOf(WINDOW_MS, 1, markBytesMin);
+  test("markBytes are more where much moves, but no more than this one takes in a moment, and two of them may be under way", () => {
+    /** @returns behind how much marks are due, and how much may be under way, once so much came a second, all of it late */
+    const play = (bytesPerSecond: number, markBytesMin: number) => {
+      const window = windowOf(50, 1, markBytesMin);
       const blocks = Math.max(1, markBytesMin / BLOCK);
-      const [quick = 0] = send(window, blocks, 0);
-      answer(window, quick, 1000);
-      const [slow = 0] = send(window, blocks, 2000);
-      answer(window, slow, 5000);
-      const isFull = [2, 2].map((more) => {
-        send(window, more, 6000);
-        return window.isFull;
-      });
-      return { markBytes: window.markBytes, isFull };
+      let nowMs = 0;
+      for (let times = 0; times < 40; times++) {
+        const before = nowMs;
+        const marks = send(window, blocks, before);
+        // Each takes as long as that rate says, and waits for nearly all of it from the second on.
+        nowMs += (blocks * BLOCK * 1000) / bytesPerSecond;
+        answer(window, marks.at(-1) ?? 0, nowMs, times === 0 ? before : nowMs);
+      }
+      let bytes = 0;
+      for (; !window.isFull && bytes < 64 * MIB; bytes += 16 * KIB) window.onSent(16 * KIB, nowMs);
+      return { markBytes: window.markBytes, windowBytes: bytes };
     };
-    expect(play(128 * KIB)).toEqual({ markBytes: 128 * KIB, isFull: [false, true] });
+    const fast = play(4 * MIB, 256 * KIB);
+    expect(fast.markBytes).toBe(256 * KIB);
+    expect(fast.windowBytes).toBe(512 * KIB);
+    // Beside fast ones, a slow one.
+    const slow = play(MIB / 8, 256 * KIB);
+    expect(slow.markBytes).toBe(16 * KIB);
+    expect(slow.windowBytes).toBe(32 * KIB);
     // Negative control: where nothing asks for more.
-    expect(play(0)).toEqual({ markBytes: 16 * KIB, isFull: [true, true] });
+    expect(play(4 * MIB, 0).markBytes).toBeLessThan(64 * KIB);
   });
 
   test("markBytes grow with what arrives, to 4 MiB", () => {
