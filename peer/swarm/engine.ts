@@ -238,7 +238,7 @@ export class Engine {
     yield* this.#silence.review(nowMs);
     this.#lateness.onTick(nowMs);
     const isReceiving = this.#asking.isReceiving(nowMs);
-    yield* this.#serving.review({ isReceiving, isLate: this.#lateness.isLate }, nowMs);
+    yield* this.#serving.review({ isReceiving, lateMs: this.#lateness.ms }, nowMs);
     if (this.#window !== undefined) yield* this.#members.closeEmpty(nowMs);
     yield* this.#asking.fillAll(nowMs);
     yield* this.#takeOver.review(nowMs);

@@ -1,13 +1,13 @@
 import { TICK_MS } from "./engine-options.ts";
 
-/** Whether this machine keeps us waiting: ticks come late then, and so does all else that is timed by reading it. */
+/** For how long this machine keeps us waiting: ticks come late then, and so does all else that is timed by reading it. */
 export class Lateness {
   #tickedAtMs: number | undefined;
   #lateMs = 0;
 
-  /** Whether ticks have come late for some time; once is nothing. */
-  get isLate(): boolean {
-    return this.#lateMs >= LATE_MS;
+  /** How late ticks have come lately, in milliseconds; one alone says little. */
+  get ms(): number {
+    return this.#lateMs;
   }
 
   /** A tick, due TICK_MS after the one before. */
@@ -18,5 +18,4 @@ export class Lateness {
   }
 }
 
-const LATE_MS = 10;
 const GAIN = 0.25;

@@ -5,12 +5,14 @@ import type { Rules } from "./rules.ts";
  * send to.
  *
  * Each mark, and the frame that it stands behind, takes time of both ends, of which one that moves much has none to spare; on a
- * slow line they stand closer than this asks for anyway. And who moves much and is late himself measures his machine, not lines. */
+ * slow line they stand closer than this asks for anyway. And who is late himself measures his machine, not lines. */
 export class SendPace {
   readonly #rules: Rules;
   readonly #sent = new RateMeter(0);
   #windowMs: number;
-  #markBytesMin = 0;
+  /** Of all that goes out, what stands behind one mark. */
+  #shareBytes = 0;
+  #leastBytes = MARK_BYTES_MIN;
 
   constructor(rules: Rules) {
     this.#rules = rules;
@@ -22,9 +24,12 @@ export class SendPace {
     return this.#windowMs;
   }
 
-  /** Behind fewer bytes than this no mark is due, to who takes so many in a moment. */
-  get markBytesMin(): number {
-    return this.#markBytesMin;
+  /** Behind how many bytes a mark is due at the earliest: of one who is slow beside fast ones it has to be known in a moment,
+   * too.
+   * @param bytesPerSecond what the remote takes */
+  markBytesMin(bytesPerSecond: number): number {
+    const momentBytes = (bytesPerSecond * MARK_MS_MAX) / 1000;
+    return Math.floor(Math.max(Math.min(this.#shareBytes, momentBytes), this.#leastBytes));
   }
 
   /** Some bytes go out, to whomever. */
@@ -33,12 +38,15 @@ export class SendPace {
   }
 
   /** Time passed. */
-  review({ isReceiving, isLate }: OwnState, nowMs: number): void {
+  review({ isReceiving, lateMs }: OwnState, nowMs: number): void {
     const { duplexWindowMs, sendWindowMs } = this.#rules;
     const bytesPerSecond = this.#sent.bytesPerSecond(nowMs);
-    const isBusy = isLate && bytesPerSecond >= BUSY_BYTES_PER_SECOND;
-    this.#windowMs = isReceiving && !isBusy ? duplexWindowMs : sendWindowMs;
-    this.#markBytesMin = bytesPerSecond / MARKS_PER_SECOND;
+    const movesMuch = bytesPerSecond >= MUCH_BYTES_PER_SECOND;
+    const overdueMs = lateMs - (movesMuch ? LATE_MS_BUSY : LATE_MS);
+    this.#windowMs = isReceiving && !(movesMuch && overdueMs >= 0) ? duplexWindowMs : sendWindowMs;
+    this.#shareBytes = bytesPerSecond / MARKS_PER_SECOND;
+    const leastBytes = MARK_BYTES_MIN + Math.max(overdueMs, 0) * MARK_BYTES_PER_MS;
+    this.#leastBytes = Math.min(leastBytes, MARK_BYTES_LATE_MAX);
   }
 }
 
@@ -46,11 +54,20 @@ export class SendPace {
 export interface OwnState {
   /** Whether something comes to us. */
   readonly isReceiving: boolean;
-  /** Whether our machine keeps us waiting. */
-  readonly isLate: boolean;
+  /** For how long our machine keeps us waiting, in milliseconds. */
+  readonly lateMs: number;
 }
 
 /** Behind all that goes out. */
 const MARKS_PER_SECOND = 128;
+const MARK_MS_MAX = 125;
+/** Two of them may be under way: more than a slow line takes in its time, and it would be seconds of one that many share. */
+const MARK_BYTES_MIN = 16 * 1024;
 /** With less it may well be a line that is slow. */
-const BUSY_BYTES_PER_SECOND = 4 * 1024 * 1024;
+const MUCH_BYTES_PER_SECOND = 4 * 1024 * 1024;
+const LATE_MS_BUSY = 10;
+/** Later than this only a machine with far too much to do is: its processor is shared out, not its line. */
+const LATE_MS = 30;
+/** The later, the fewer marks. */
+const MARK_BYTES_PER_MS = 16 * 1024;
+const MARK_BYTES_LATE_MAX = 1024 * 1024;

@@ -9,7 +9,7 @@ import type { SendPace } from "./send-pace.ts";
  * may be under way as the remote gets in the time of the way there and back and a little more: beyond that it only waits,
  * and makes others wait who could give it on. */
 export class SendWindow {
-  readonly #pace: Pick<SendPace, "windowMs" | "markBytesMin">;
+  readonly #pace: PaceOfAll;
   readonly #random: (below: number) => number;
   /** Those that are not answered, the oldest first. */
   readonly #marks: Mark[] = [];
@@ -24,10 +24,7 @@ export class SendWindow {
   #bytesPerSecond: number | undefined;
 
   /** @param random a whole number from 0 to below the given one: nobody can answer a mark that he did not get */
-  constructor(
-    pace: Pick<SendPace, "windowMs" | "markBytesMin">,
-    random: (below: number) => number,
-  ) {
+  constructor(pace: PaceOfAll, random: (below: number) => number) {
     this.#pace = pace;
     const { windowMs } = pace;
     this.#windowBytes = Number.isFinite(windowMs) ? WINDOW_BYTES_FIRST : windowMs;
@@ -56,14 +53,12 @@ export class SendWindow {
 
   /** Behind how many bytes a mark is due: no frame has to be larger. */
   get markBytes(): number {
-    const wanted = Math.max(this.#windowBytes / MARKS_PER_WINDOW, this.#markBytesMin);
-    return Math.min(Math.floor(wanted), MARK_BYTES_MAX);
+    const wanted = Math.max(Math.floor(this.#windowBytes / MARKS_PER_WINDOW), this.#markBytesMin);
+    return Math.min(wanted, MARK_BYTES_MAX);
   }
 
-  /** What is asked of all, within what this one takes in a moment: beside fast ones a slow one has to be known, too. */
   get #markBytesMin(): number {
-    const momentBytes = ((this.#bytesPerSecond ?? 0) * MARK_MS_MAX) / 1000;
-    return Math.max(Math.min(this.#pace.markBytesMin, momentBytes), MARK_BYTES_MIN);
+    return this.#pace.markBytesMin(this.#bytesPerSecond ?? 0);
   }
 
   /** A run is about to go out.
@@ -123,7 +118,7 @@ export class SendWindow {
     // Nothing waited on the way: the line may carry more, which only trying shows.
     const isFree = waitedMs < windowMs / 2;
     const windowBytes = Math.floor(isFree ? Math.max(fitting, 2 * arrived) : fitting);
-    this.#windowBytes = Math.max(windowBytes, Math.floor(2 * this.#markBytesMin));
+    this.#windowBytes = Math.max(windowBytes, MARKS_PER_WINDOW_MIN * this.#markBytesMin);
   }
 
   /** For how long, in milliseconds, nothing is known to have arrived of what is under way; 0 when nothing is. */
@@ -139,6 +134,9 @@ export class SendWindow {
   }
 }
 
+/** What is the same for all. */
+export type PaceOfAll = Pick<SendPace, "windowMs" | "markBytesMin">;
+
 interface Mark {
   readonly id: number;
   /** Bytes that had been sent before it, and of those the ones that were known to have arrived then. */
@@ -151,9 +149,8 @@ interface Mark {
 const WINDOW_BYTES_FIRST = 128 * 1024;
 /** With fewer the window opens in leaps, and what is measured is its own pauses. */
 const MARKS_PER_WINDOW = 8;
-/** Two of them may be under way: more than a slow line takes in its time, and it would be seconds of one that many share. */
-const MARK_BYTES_MIN = 16 * 1024;
-const MARK_MS_MAX = 125;
+/** Where marks are due that seldom. */
+const MARKS_PER_WINDOW_MIN = 2;
 const MARK_BYTES_MAX = 4 * 1024 * 1024;
 const PROBE_MS = 1000;
 const TOOK_MS_MIN = 1;

@@ -28,10 +28,10 @@ export class Serving {
   /** Connected peers that a span was sent to, or is being sent to. */
   readonly #copies: Uint16Array;
   readonly #slots: UploadSlots;
+  readonly #pace: SendPace;
   readonly #random: (below: number) => number;
   #bytesServed = 0;
   #turns = 0;
-  readonly #pace: SendPace;
 
   /** @param options.have the parts that can be served; changes as they come
    * @param options.random a whole number from 0 to below the given one */

@@ -1,5 +1,5 @@
 import { Engine } from "../../peer/swarm/engine.ts";
-import type { PartOrder } from "../../peer/swarm/engine-options.ts";
+import { type PartOrder, TICK_MS } from "../../peer/swarm/engine-options.ts";
 import type { ConnectionId, SwarmEffect, SwarmEvent } from "../../peer/swarm/messages.ts";
 import type { Rules } from "../../peer/swarm/rules.ts";
 import type { Address } from "../../protocol/address.ts";
@@ -182,10 +182,11 @@ export class EngineRig {
     return this.do({ type: "tick" });
   }
 
-  /** Ticks every quarter second for so long. */
+  /** Ticks for so long. */
   pass(ms: number): readonly SwarmEffect[] {
     const effects: SwarmEffect[] = [];
-    for (let left = ms; left > 0; left -= 250) effects.push(...this.tick(Math.min(250, left)));
+    for (let left = ms; left > 0; left -= TICK_MS)
+      effects.push(...this.tick(Math.min(TICK_MS, left)));
     return effects;
   }
 

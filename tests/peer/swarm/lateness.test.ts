@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { TICK_MS } from "../../../peer/swarm/engine-options.ts";
 import { Lateness } from "../../../peer/swarm/lateness.ts";
 
-/** @returns whether it is late after ticks that came so much later than they were due */
-function isLateAfter(latenessMs: readonly number[]): boolean {
+/** @returns how late it is after ticks that came so much later than they were due */
+function lateMsAfter(latenessMs: readonly number[]): number {
   const lateness = new Lateness();
   let nowMs = 1_000_000;
   lateness.onTick(nowMs);
@@ -11,20 +11,17 @@ function isLateAfter(latenessMs: readonly number[]): boolean {
     nowMs += TICK_MS + lateMs;
     lateness.onTick(nowMs);
   }
-  return lateness.isLate;
+  return lateness.ms;
 }
 
 describe("Lateness", () => {
-  test("isLate when ticks come late for some time, and no longer when they do not", () => {
-    expect(isLateAfter(Array.from({ length: 8 }, () => 30))).toBe(true);
-    expect(isLateAfter([30, 30, 30, 30, 30, 30, 0, 0, 0, 0, 0, 0])).toBe(false);
+  test("ms are what ticks came late by for some time, and none when they come late no longer", () => {
+    expect(lateMsAfter(Array.from({ length: 20 }, () => 80))).toBeWithin(79, 81);
+    expect(lateMsAfter([80, 80, 80, 80, ...Array.from({ length: 20 }, () => 0)])).toBeLessThan(1);
   });
 
-  test("isLate not for one that is late, for little, before the first or for ticks that come early", () => {
-    for (const latenessMs of [[], [0], [35], Array.from({ length: 50 }, () => 5), [-250, -250]])
-      expect({ latenessMs, isLate: isLateAfter(latenessMs) }).toEqual({
-        latenessMs,
-        isLate: false,
-      });
+  test("ms are little for one that is late, and none before the first or for ticks that come early", () => {
+    expect(lateMsAfter([80])).toBe(20);
+    for (const latenessMs of [[], [0], [-250, -250]]) expect(lateMsAfter(latenessMs)).toBe(0);
   });
 });

@@ -7,7 +7,12 @@ const MIB = KIB * KIB;
 const BLOCK = 64 * KIB;
 const WINDOW_MS = 250;
 
-function windowOf(windowMs = WINDOW_MS, seed = 1, markBytesMin = 0): SendWindow {
+/** @param markBytesMin as SendPace.markBytesMin says it of one who takes so much a second */
+function windowOf(
+  windowMs = WINDOW_MS,
+  seed = 1,
+  markBytesMin: (bytesPerSecond: number) => number = () => 16 * KIB,
+): SendWindow {
   const random = fractionsOf(seed);
   return new SendWindow({ windowMs, markBytesMin }, (below) => Math.floor(random() * below));
 }
@@ -137,11 +142,11 @@ describe("SendWindow", () => {
     expect(window.markBytes).toBe(16 * KIB);
   });
 
-  test("markBytes are more where much moves, but no more than this one takes in a moment, and two of them may be under way", () => {
+  test("markBytes are no fewer than what is asked of who takes so much, and two of them may be under way", () => {
     /** @returns behind how much marks are due, and how much may be under way, once so much came a second, all of it late */
-    const play = (bytesPerSecond: number, markBytesMin: number) => {
-      const window = windowOf(50, 1, markBytesMin);
-      const blocks = Math.max(1, markBytesMin / BLOCK);
+    const play = (bytesPerSecond: number, leastBytes: number) => {
+      const window = windowOf(50, 1, (rate) => (rate >= MIB ? leastBytes : 16 * KIB));
+      const blocks = Math.max(1, leastBytes / BLOCK);
       let nowMs = 0;
       for (let times = 0; times < 40; times++) {
         const before = nowMs;
@@ -162,7 +167,7 @@ describe("SendWindow", () => {
     expect(slow.markBytes).toBe(16 * KIB);
     expect(slow.windowBytes).toBe(32 * KIB);
     // Negative control: where nothing asks for more.
-    expect(play(4 * MIB, 0).markBytes).toBeLessThan(64 * KIB);
+    expect(play(4 * MIB, 16 * KIB).markBytes).toBeLessThan(64 * KIB);
   });
 
   test("markBytes grow with what arrives, to 4 MiB", () => {

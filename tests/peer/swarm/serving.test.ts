@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { TICK_MS } from "../../../peer/swarm/engine-options.ts";
 import type { SwarmEffect } from "../../../peer/swarm/messages.ts";
 import { RULES, type Rules } from "../../../peer/swarm/rules.ts";
 import { ProtocolError } from "../../../protocol/errors.ts";
@@ -311,6 +312,19 @@ describe("Serving", () => {
     expect([isHeld(true), isHeld(false)]).toEqual([true, false]);
     // Negative control: with one window for both.
     expect(isHeld(true, { ...RULES, duplexWindowMs: RULES.sendWindowMs })).toBe(false);
+  });
+
+  test("Serving asks less often what has arrived while ticks come late", () => {
+    /** @returns in which blocks a run goes out after ticks that came so much late */
+    const blockBytesAfter = (lateMs: number) => {
+      const rig = servingRig({ parts: 16 });
+      for (let ticks = 0; ticks < 20; ticks++) rig.tick(TICK_MS + lateMs);
+      const served = rig.hear(1, { type: "request", first: 0, count: 1 });
+      return only(served, "serve").map(({ blockBytes }) => blockBytes);
+    };
+    expect(blockBytesAfter(400)).toEqual([2 ** 20]);
+    // Negative controls: ticks that come when they are due, or nearly.
+    expect([blockBytesAfter(0), blockBytesAfter(10)]).toEqual([[2 ** 14], [2 ** 14]]);
   });
 
   test("Serving goes on with who has a place while nobody waits for one", () => {
