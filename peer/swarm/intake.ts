@@ -7,6 +7,7 @@ export class Intake {
   /** Bytes of each BUCKET_MS of the last while, the newest last; that of now is not over. */
   readonly #buckets: number[] = [];
   #bucket: number | undefined;
+  #bestBytes = 0;
 
   /** @param fullShare of the most that came lately: with so much the line is taken to be full; infinity is never */
   constructor(fullShare: number) {
@@ -26,7 +27,7 @@ export class Intake {
     const end = this.#buckets.length - 1;
     if (end < SPAN) return false;
     const recent = this.#mean(end - RECENT, end);
-    return recent > 0 && recent >= this.#best() * this.#fullShare;
+    return recent > 0 && recent >= this.#bestBytes * this.#fullShare;
   }
 
   /** Whether anything comes just now. */
@@ -36,11 +37,12 @@ export class Intake {
     return this.#buckets.slice(-RECENT - 1).some((bytes) => bytes > 0);
   }
 
+  /** @returns the most that came over SPAN, of which each is over */
   #best(): number {
     let bytes = 0;
     let best = 0;
-    for (const [at, bucket] of this.#buckets.entries()) {
-      bytes += bucket - (this.#buckets[at - SPAN] ?? 0);
+    for (let at = 0; at < this.#buckets.length - 1; at++) {
+      bytes += (this.#buckets[at] ?? 0) - (this.#buckets[at - SPAN] ?? 0);
       best = Math.max(best, bytes / SPAN);
     }
     return best;
@@ -54,10 +56,13 @@ export class Intake {
 
   #forget(nowMs: number): void {
     const bucket = Math.floor(nowMs / BUCKET_MS);
+    if (bucket === this.#bucket) return;
     const first = Math.max((this.#bucket ?? bucket - 1) + 1, bucket - BUCKETS);
     for (let at = first; at <= bucket; at++) this.#buckets.push(0);
     this.#bucket = bucket;
     this.#buckets.splice(0, this.#buckets.length - BUCKETS);
+    // What is over does not change any more, and this is asked for every peer at each tick.
+    this.#bestBytes = this.#best();
   }
 }
 
