@@ -315,16 +315,21 @@ describe("Serving", () => {
   });
 
   test("Serving asks less often what has arrived while ticks come late", () => {
-    /** @returns in which blocks a run goes out after ticks that came so much late */
-    const blockBytesAfter = (lateMs: number) => {
+    /** @returns in which blocks a run goes out after ticks that came so much late, with so much sent before each */
+    const blockBytesAfter = (lateMs: number, bytes = 0) => {
       const rig = servingRig({ parts: 16 });
-      for (let ticks = 0; ticks < 20; ticks++) rig.tick(TICK_MS + lateMs);
+      for (let ticks = 0; ticks < 20; ticks++) {
+        rig.do({ type: "sent", connection: 1, bytes });
+        rig.tick(TICK_MS + lateMs);
+      }
       const served = rig.hear(1, { type: "request", first: 0, count: 1 });
       return only(served, "serve").map(({ blockBytes }) => blockBytes);
     };
     expect(blockBytesAfter(400)).toEqual([2 ** 20]);
-    // Negative controls: ticks that come when they are due, or nearly.
-    expect([blockBytesAfter(0), blockBytesAfter(10)]).toEqual([[2 ** 14], [2 ** 14]]);
+    // Who sends much is late sooner.
+    expect(blockBytesAfter(20, 2 ** 21)[0]).toBeGreaterThan(2 ** 17);
+    // Negative controls: who does not; ticks that come when they are due.
+    expect([blockBytesAfter(20), blockBytesAfter(0, 2 ** 21)]).toEqual([[2 ** 14], [2 ** 14]]);
   });
 
   test("Serving goes on with who has a place while nobody waits for one", () => {
