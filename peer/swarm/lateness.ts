@@ -12,10 +12,13 @@ export class Lateness {
 
   /** A tick, due TICK_MS after the one before. */
   onTick(nowMs: number): void {
-    const lateMs = Math.max(nowMs - (this.#tickedAtMs ?? nowMs) - TICK_MS, 0);
+    const overdueMs = nowMs - (this.#tickedAtMs ?? nowMs) - TICK_MS;
+    const lateMs = Math.min(Math.max(overdueMs, 0), LATE_MS_MAX);
     this.#tickedAtMs = nowMs;
     this.#lateMs += (lateMs - this.#lateMs) * GAIN;
   }
 }
 
 const GAIN = 0.25;
+/** One tick counts for no more: nothing ticks while nobody is connected, or the machine sleeps, and that is not late. */
+const LATE_MS_MAX = 120;

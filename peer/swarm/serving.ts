@@ -143,8 +143,7 @@ export class Serving {
     yield* this.#serveNext(nowMs);
   }
 
-  /** Refuses what would have to wait too long, so that it is asked of others; finds out how many to serve at a time.
-   */
+  /** Refuses what would have to wait too long, so that it is asked of others; finds out how many to serve at a time. */
   *review(own: OwnState, nowMs: number): Generator<SwarmEffect> {
     this.#pace.review(own, nowMs);
     let isAnyoneWaiting = false;

@@ -24,4 +24,9 @@ describe("Lateness", () => {
     expect(lateMsAfter([80])).toBe(20);
     for (const latenessMs of [[], [0], [-250, -250]]) expect(lateMsAfter(latenessMs)).toBe(0);
   });
+
+  test("ms are no more after an hour's rest than after one tick that is late, and as many at the most for ever", () => {
+    expect(lateMsAfter([3_600_000])).toBe(30);
+    expect(lateMsAfter(Array.from({ length: 40 }, () => 5000))).toBeWithin(119, 121);
+  });
 });

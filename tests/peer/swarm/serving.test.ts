@@ -316,9 +316,10 @@ describe("Serving", () => {
 
   test("Serving asks less often what has arrived while ticks come late", () => {
     /** @returns in which blocks a run goes out after ticks that came so much late, with so much sent before each */
-    const blockBytesAfter = (lateMs: number, bytes = 0) => {
+    const blockBytesAfter = (lateMs: number, bytes = 0, count = 20) => {
       const rig = servingRig({ parts: 16 });
-      for (let ticks = 0; ticks < 20; ticks++) {
+      rig.tick();
+      for (let ticks = 0; ticks < count; ticks++) {
         rig.do({ type: "sent", connection: 1, bytes });
         rig.tick(TICK_MS + lateMs);
       }
@@ -328,8 +329,9 @@ describe("Serving", () => {
     expect(blockBytesAfter(400)).toEqual([2 ** 20]);
     // Who sends much is late sooner.
     expect(blockBytesAfter(20, 2 ** 21)[0]).toBeGreaterThan(2 ** 17);
-    // Negative controls: who does not; ticks that come when they are due.
+    // Negative controls: who does not; ticks that come when they are due; one that comes after an hour's rest.
     expect([blockBytesAfter(20), blockBytesAfter(0, 2 ** 21)]).toEqual([[2 ** 14], [2 ** 14]]);
+    expect(blockBytesAfter(3_600_000, 0, 1)).toEqual([2 ** 14]);
   });
 
   test("Serving goes on with who has a place while nobody waits for one", () => {
